@@ -51,6 +51,8 @@ def would_win_if(outcome: Outcome, row: int) -> str | None:
     if lifts is None:
         return None
     bar = _bar(outcome, row, lifts)
+    if isnan(bar):  # what staying costs is unknown: nothing shows that this row is better
+        return None
     conditions = lifts.conditions()
     if outcome.ranking.cost[row] >= bar:
         terms = outcome.ranking.terms

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import inf, log
+from sys import float_info
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -50,8 +51,8 @@ class AdvisorPrior:
             raise ValueError("monthly_share: a share is outside 0…1 (1 itself is no hazard)")
         if list(self.monthly_share) != sorted(self.monthly_share):
             raise ValueError("monthly_share: falls from one band to the next")
-        if not 0 < self.hours_per_month < inf:
-            raise ValueError(f"hours_per_month: {self.hours_per_month} is not above 0 and finite")
+        if not 1 <= self.hours_per_month < inf:
+            raise ValueError(f"hours_per_month: {self.hours_per_month} is below 1 or not finite")
         if not 0 <= self.family_stress_doublings < 64:
             raise ValueError("family_stress_doublings: outside 0…64")
 
@@ -198,6 +199,8 @@ def _exactly(name: str, mapping: Any, wanted: tuple[str, ...]) -> None:
 
 def _number(name: str, value: Any) -> float:
     # bool is an int to Python, but "true" is no number to whoever wrote the artifact
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise ValueError(f"{name}: {value!r} is not a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name}: {value!r} is not a number")  # noqa: TRY004
+    if not abs(value) <= float_info.max:
+        raise ValueError(f"{name}: not finite, or too large")
     return float(value)
