@@ -1,0 +1,8 @@
+from django.conf import settings
+from django.contrib.auth.hashers import BCryptSHA256PasswordHasher
+
+
+class BCryptHasher(BCryptSHA256PasswordHasher):
+    """Django's bcrypt with the work factor of the environment."""
+
+    rounds = settings.BCRYPT_ROUNDS

@@ -1,0 +1,123 @@
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class ModelRegistry(models.Model):
+    """One version of an interruption-risk model: where its parameters are, what it is worth."""
+
+    class Stage(models.TextChoices):
+        CHAMPION = "champion", "Champion"
+        CHALLENGER = "challenger", "Challenger"
+        ARCHIVED = "archived", "Archived"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    version = models.CharField(max_length=50)
+    description = models.TextField(blank=True, default="")
+    stage = models.CharField(max_length=16, choices=Stage, default=Stage.CHALLENGER)
+    artifact = models.CharField(max_length=500, help_text="Where the JSON parameters are.")
+    sha256 = models.CharField(max_length=64)
+    feature_names = models.JSONField(default=list)
+    metrics = models.JSONField(default=dict, blank=True)
+    lineage = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        verbose_name = "model"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "version"], name="lab_model_is_one_a_name_and_version"
+            ),
+            models.UniqueConstraint(
+                fields=["stage"],
+                condition=Q(stage="champion"),
+                name="lab_model_has_one_champion",
+            ),
+            models.CheckConstraint(
+                name="lab_model_stage_is_known",
+                condition=Q(stage__in=["champion", "challenger", "archived"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class InstanceConfig(models.Model):
+    """How one owner wants one instance evaluated."""
+
+    class PipelineMode(models.TextChoices):
+        CLUSTER_FULL = "CLUSTER_FULL", "Cluster, full"
+        SINGLE_LINEAR = "SINGLE_LINEAR", "Single, linear"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="instance_configs"
+    )
+    instance_id = models.CharField(max_length=64)
+    aws_region = models.CharField(max_length=32, blank=True, default="")
+    pipeline_mode = models.CharField(
+        max_length=16, choices=PipelineMode, default=PipelineMode.CLUSTER_FULL
+    )
+    assigned_model = models.ForeignKey(
+        ModelRegistry, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
+    )
+    shadow = models.BooleanField(default=False)
+    enable_bin_packing = models.BooleanField(default=False)
+    enable_right_sizing = models.BooleanField(default=True)
+    enable_family_stress = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-updated_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "instance_id"], name="lab_config_is_one_an_owner_and_instance"
+            ),
+            models.CheckConstraint(
+                name="lab_config_pipeline_mode_is_known",
+                condition=Q(pipeline_mode__in=["CLUSTER_FULL", "SINGLE_LINEAR"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id}: {self.pipeline_mode}"
+
+
+class ExperimentLog(models.Model):
+    """What one evaluation decided, with the frozen inputs it was decided on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="experiments"
+    )
+    evaluation_id = models.UUIDField(unique=True)
+    instance_id = models.CharField(max_length=64)
+    model = models.ForeignKey(
+        ModelRegistry, null=True, on_delete=models.PROTECT, related_name="experiments"
+    )
+    pipeline_mode = models.CharField(max_length=16)
+    decision = models.CharField(max_length=8)
+    numbers = models.JSONField(default=dict)
+    inputs_hash = models.CharField(max_length=64)
+    inputs = models.BinaryField(help_text="The frozen inputs, as the engine reads them again.")
+    milliseconds = models.JSONField(default=dict, help_text="By stage.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index(
+                fields=["owner", "instance_id", "-created_at"], name="lab_experiment_newest"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance_id}: {self.decision}"

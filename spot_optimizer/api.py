@@ -1,0 +1,198 @@
+"""Where HTTP meets the domain: one error shape, one way to page."""
+
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.dateparse import parse_datetime
+from rest_framework import exceptions
+from rest_framework.pagination import CursorPagination
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from spot_optimizer import errors
+from spot_optimizer.parsers import TooLarge
+
+STATUS: dict[type[errors.DomainError], HTTPStatus] = {
+    errors.Invalid: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Missing: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.LimitReached: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.AwsRefused: HTTPStatus.BAD_GATEWAY,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.AwsTimeout: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+class NewestFirst(CursorPagination):
+    """Pages of a collection, newest first; ``?limit=`` 1 to 200."""
+
+    ordering = ("-created_at", "-pk")
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+
+    def get_page_size(self, request: Any) -> int:
+        return limit_of(request.query_params.get("limit"), default=50, most=200)
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, OverflowError) as error:
+            raise _bad_cursor() from error
+
+    def decode_cursor(self, request: Any) -> Any:
+        try:
+            cursor = super().decode_cursor(request)
+        except exceptions.NotFound as error:
+            raise _bad_cursor() from error
+        position = cursor.position if cursor else None
+        if position is not None and not _is_instant(str(position)):
+            raise _bad_cursor()
+        return cursor
+
+
+def limit_of(text: str | None, *, default: int, most: int) -> int:
+    """
+    Read ``?limit=``.
+
+    :raises Invalid: it is no whole number between 1 and ``most``
+    """
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
+        sentence = f"Give a whole number from 1 to {most}."
+        raise errors.Invalid("limit is not valid.", errors={"limit": [sentence]})
+    return int(text)
+
+
+def _is_instant(text: str) -> bool:
+    instant = parse_datetime(text)
+    return instant is not None and instant.tzinfo is not None
+
+
+def _bad_cursor() -> errors.Invalid:
+    sentence = "Take it from next or previous of the page before, unchanged."
+    return errors.Invalid("cursor is not valid.", errors={"cursor": [sentence]})
+
+
+def answer_for(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn a refusal, ours or the framework's, into the one error shape; a bug stays a bug."""
+    set_rollback()
+    if isinstance(error, errors.DomainError):
+        return _domain_answer(error)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound("There is nothing here. Check the id and the path.")
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        error = TooLarge()
+    if isinstance(error, exceptions.APIException):
+        return _framework_answer(error)
+    return None
+
+
+def status_of(error: errors.DomainError) -> HTTPStatus:
+    return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+
+
+def body_of(error: errors.DomainError) -> dict[str, Any]:
+    body: dict[str, Any] = {"detail": str(error), "code": error.code, **error.facts}
+    if isinstance(error, errors.Invalid) and error.errors:
+        body["errors"] = error.errors
+    return body
+
+
+def _domain_answer(error: errors.DomainError) -> Response:
+    headers = {}
+    if isinstance(error, errors.LimitReached | errors.Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(body_of(error), status=status_of(error), headers=headers)
+
+
+def _framework_answer(error: exceptions.APIException) -> Response:
+    headers = {}
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, exceptions.Throttled):
+        wait = max(1, ceil(getattr(error, "wait", None) or 1))
+        headers["Retry-After"] = str(wait)
+        body = _body(f"Too many requests. Try again in {wait} seconds.", "too_many_requests")
+    elif isinstance(error, exceptions.ValidationError):
+        body = _invalid_body(error)
+    else:
+        body = _body(str(error.detail), _code_of(error))
+    return Response(body, status=error.status_code, headers=headers)
+
+
+def _code_of(error: exceptions.APIException) -> str:
+    if isinstance(error, exceptions.ParseError):
+        return "malformed"
+    if isinstance(error, exceptions.PermissionDenied):
+        return "csrf_failed" if str(error.detail).startswith("CSRF") else "role_required"
+    codes = {
+        HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+        HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    }
+    return codes.get(HTTPStatus(error.status_code)) or str(getattr(error.detail, "code", "error"))
+
+
+def _invalid_body(error: exceptions.ValidationError) -> dict[str, Any]:
+    fields = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
+    told = {name: _sentences(detail) for name, detail in fields.items()}
+    return {
+        "detail": f"Please correct: {', '.join(told)}.",
+        "code": "invalid",
+        "errors": told,
+    }
+
+
+def _sentences(detail: Any) -> list[str]:
+    """Flatten what DRF says about a field, nested serializers included."""
+    if isinstance(detail, dict):
+        return [
+            f"{name}: {sentence}"
+            for name, inner in detail.items()
+            for sentence in _sentences(inner)
+        ]
+    if isinstance(detail, list):
+        return [sentence for inner in detail for sentence in _sentences(inner)]
+    return [str(detail)]
+
+
+def _body(detail: str, code: str) -> dict[str, Any]:
+    return {"detail": detail, "code": code}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer what Django refuses before any view: a wrong host, too many fields, and the like."""
+    if isinstance(exception, RequestDataTooBig):
+        return JsonResponse(_body(TooLarge.default_detail, TooLarge.default_code), status=413)
+    sentence = "This request cannot be read. Check its address, headers and body."
+    return JsonResponse(_body(sentence, "malformed"), status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> JsonResponse:
+    return JsonResponse(_body("This is not for your role.", "role_required"), status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:
+    sentence = "This form has expired. Load the page again and send it once more."
+    return JsonResponse(_body(sentence, "csrf_failed"), status=403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+    sentence = "There is nothing at this address. See /docs."
+    return JsonResponse(_body(sentence, "not_found"), status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    sentence = "Something went wrong on our side. It is logged; try again later."
+    return JsonResponse(_body(sentence, "error"), status=500)

@@ -1,0 +1,46 @@
+"""What must be there before the settings can be read: the secrets of this installation."""
+
+import base64
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+VAR_DIR = Path(__file__).resolve().parent.parent / "var"
+MAKERS: dict[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "JWT_SECRET_KEY": lambda: secrets.token_urlsafe(48),
+    "ENCRYPTION_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    "EVENTBRIDGE_SECRET": lambda: secrets.token_urlsafe(32),
+}
+
+
+def make_missing_secrets(var_dir: Path = VAR_DIR) -> None:
+    """
+    Write the secrets that neither the environment nor ``var/secrets.env`` has, once and for all.
+
+    A new ``ENCRYPTION_KEY`` at each start would orphan every session. In production nothing is
+    made: there, a missing secret must stop the start.
+    """
+    if os.environ.get("ENV") == "PRODUCTION":
+        return
+    path = var_dir / "secrets.env"
+    try:
+        var_dir.mkdir(mode=0o700, exist_ok=True)
+        known = path.read_text() if path.exists() else ""
+        missing = [name for name in MAKERS if name not in os.environ and f"{name}=" not in known]
+        if missing:
+            made = "".join(f"{name}={MAKERS[name]()}\n" for name in missing)
+            _append_private(path, made)
+    except OSError as error:
+        sys.exit(
+            f"Cannot write {path} ({error.strerror}). Make the folder writable, or set "
+            f"{', '.join(MAKERS)} in the environment."
+        )
+
+
+def _append_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a") as file:
+        file.write(text)

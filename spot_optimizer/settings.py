@@ -1,0 +1,323 @@
+"""
+The one settings file. Machines differ by their environment only; nothing else reads it.
+
+Everything that is wrong with the environment is said at once, before anything is computed from it.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = Env(eager=False)
+# What quickstart made; the real environment wins.
+env.read_env(str(VAR_DIR / "secrets.env"), recurse=False)
+
+RATE = validate.Regexp(r"^\d+/(s|min|h|d)$", error="must look like 10/min")
+
+ENV = env.str("ENV", "TEST", validate=validate.OneOf(["TEST", "PRODUCTION"]))
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=32))
+JWT_SECRET_KEY = env.str("JWT_SECRET_KEY", validate=validate.Length(min=32))
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEY", subcast=str.strip)
+EVENTBRIDGE_SECRET = env.str("EVENTBRIDGE_SECRET", "")
+
+API_HOST = env.str("API_HOST", "127.0.0.1")
+API_PORT = env.int("API_PORT", 8000, validate=validate.Range(min=0, max=65535))
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [], subcast=str.strip)
+
+DATABASE = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR}/db.sqlite3")
+DB_POOL_SIZE = env.int("DB_POOL_SIZE", 10, validate=validate.Range(min=0))
+DB_POOL_OVERFLOW = env.int("DB_POOL_OVERFLOW", 20, validate=validate.Range(min=0))
+REDIS_URL = env.str("REDIS_URL", "")
+
+ACCESS_TOKEN_EXPIRE_MINUTES = env.int(
+    "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, validate=validate.Range(min=1)
+)
+REFRESH_TOKEN_EXPIRE_DAYS = env.int("REFRESH_TOKEN_EXPIRE_DAYS", 30, validate=validate.Range(min=1))
+BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 12, validate=validate.Range(min=4, max=20))
+THROTTLE_LOGIN = env.str("THROTTLE_LOGIN", "10/min", validate=RATE)
+THROTTLE_LOGIN_ADDRESS = env.str("THROTTLE_LOGIN_ADDRESS", "60/min", validate=RATE)
+THROTTLE_REGISTER = env.str("THROTTLE_REGISTER", "60/h", validate=RATE)
+THROTTLE_API = env.str("THROTTLE_API", "1200/min", validate=RATE)
+
+SANDBOX_MAX_ACTIVE_SESSIONS = env.int(
+    "SANDBOX_MAX_ACTIVE_SESSIONS", 5, validate=validate.Range(min=1)
+)
+STREAM_REQUIRE_TICKET = env.bool("STREAM_REQUIRE_TICKET", ENV == "PRODUCTION")
+AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "")
+RISK_MODEL_PATH = env.str("RISK_MODEL_PATH", "")
+
+LOG_LEVEL = env.str(
+    "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+)
+env.seal()
+
+IS_PRODUCTION = ENV == "PRODUCTION"
+
+
+def _refuse_to_start() -> None:
+    """Say everything that is unsafe in this environment, at once."""
+    problems = []
+    try:
+        for key in ENCRYPTION_KEYS:
+            Fernet(key)
+    except ValueError:
+        problems.append(
+            "ENCRYPTION_KEY must be a Fernet key, or several separated by commas. Make one with: "
+            'python -c "from cryptography.fernet import Fernet; '
+            'print(Fernet.generate_key().decode())"'
+        )
+    if not ENCRYPTION_KEYS:
+        problems.append("ENCRYPTION_KEY is empty: set a Fernet key.")
+    if IS_PRODUCTION:
+        if DEBUG:
+            problems.append("DEBUG must be off in production.")
+        if "*" in CORS_ALLOWED_ORIGINS:
+            problems.append("CORS_ALLOWED_ORIGINS must name the origins that may call the API.")
+        if "*" in ALLOWED_HOSTS:
+            problems.append("ALLOWED_HOSTS must name the hosts this server answers for.")
+        if AWS_ENDPOINT_URL:
+            problems.append(
+                "AWS_ENDPOINT_URL must be empty in production: the emulator is not AWS."
+            )
+        if len({SECRET_KEY, JWT_SECRET_KEY, *ENCRYPTION_KEYS}) < 2 + len(ENCRYPTION_KEYS):
+            problems.append("SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
+        for name, value in [("SECRET_KEY", SECRET_KEY), ("JWT_SECRET_KEY", JWT_SECRET_KEY)]:
+            if len(set(value)) < 10 or "change" in value.lower() or "insecure" in value.lower():
+                problems.append(f"{name} looks like a default: set a long random value.")
+        if STREAM_REQUIRE_TICKET is False:
+            problems.append("STREAM_REQUIRE_TICKET must stay on in production.")
+    if problems:
+        raise ImproperlyConfigured(" ".join(problems))
+
+
+_refuse_to_start()
+
+# --- Django
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "corsheaders",
+    "csp",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "django_celery_beat",
+    "spot_optimizer.apps.SpotOptimizerConfig",
+    "streaming",
+    "spot_optimizer.market",
+    "accounts",
+    "lab",
+    "sandbox",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "spot_optimizer.urls"
+CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
+ASGI_APPLICATION = "spot_optimizer.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "spot_optimizer" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False  # a trailing slash is another URL: 404, as the contract says
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static-collected"
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # 1 MiB of JSON, then 413
+
+# --- Database: SQLite by default, PostgreSQL by DATABASE_URL
+
+IS_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
+DATABASE_OPTIONS: dict[str, Any] = (
+    {
+        "transaction_mode": "IMMEDIATE",  # or concurrent read-then-write would dead-lock
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    if IS_SQLITE
+    else {
+        "pool": {
+            "min_size": min(DB_POOL_SIZE, 1),
+            "max_size": max(DB_POOL_SIZE + DB_POOL_OVERFLOW, 1),
+            "timeout": 20,
+        }
+    }
+)
+DATABASES = {
+    "default": {
+        **DATABASE,
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; SQLite's cost nothing
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**DATABASE.get("OPTIONS", {}), **DATABASE_OPTIONS},
+        # A file: threads that share SQLite's ":memory:" get "table is locked".
+        "TEST": {"NAME": f"{VAR_DIR}/test.sqlite3"} if IS_SQLITE else {},
+    }
+}
+
+# --- Accounts
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["accounts.passwords.BCryptHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/api/session/login/"
+LOGIN_REDIRECT_URL = "/docs"
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_EXPIRE_MINUTES),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_EXPIRE_DAYS),
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# --- API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.FamilyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.ApiThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["spot_optimizer.parsers.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "spot_optimizer.api.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "spot_optimizer.api.answer_for",
+    "NON_FIELD_ERRORS_KEY": "non_field_errors",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Spot Optimizer Platform",
+    "DESCRIPTION": "Evaluate an EC2 instance against every comparable spot pool, live.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Background work and streams: in-process by default, Redis by REDIS_URL
+
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
+    {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 3}
+    if REDIS_URL
+    else {"polling_interval": 0.05}
+)
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+    if REDIS_URL
+    else {"BACKEND": "streaming.layers.ThreadSafeLayer"}
+}
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # with the stock 300, guessers push out their counts
+    }
+}
+
+# --- Safety
+
+SELF = "'self'"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        # Swagger UI and the browsable API set style attributes.
+        "style-src": [SELF, "'unsafe-inline'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": [SELF],
+        "frame-ancestors": ["'none'"],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = IS_PRODUCTION
+CSRF_COOKIE_SECURE = IS_PRODUCTION
+SECURE_SSL_REDIRECT = IS_PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
+SECURE_HSTS_SECONDS = 31536000 if IS_PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
+SECURE_HSTS_PRELOAD = IS_PRODUCTION
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # botocore logs headers and bodies of requests at DEBUG: never, whatever the level.
+        "botocore": {"level": "WARNING"},
+        "boto3": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+    },
+}

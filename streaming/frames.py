@@ -1,0 +1,27 @@
+"""How a line looks to a client: one JSON object, the same on the socket and in the log."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from streaming.models import Line
+
+
+def frame_of(line: Line) -> dict[str, Any]:
+    """Return the contract's frame of a stored line."""
+    return {
+        "type": line.type,
+        "timestamp": instant(line.at),
+        "seq": line.seq,
+        **line.body,
+    }
+
+
+def encode(frame: dict[str, Any]) -> str:
+    """Return the frame as one line of JSON that any socket can carry."""
+    return json.dumps(frame, separators=(",", ":"), allow_nan=False)
+
+
+def instant(at: datetime) -> str:
+    """Return an aware instant as ISO 8601 in UTC with ``Z``."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,123 @@
+"""The only writer of lines, and the builders of what may be written."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from django.db import transaction
+from django.db.models import F
+from redis.exceptions import RedisError
+
+from streaming.models import Line, Stream
+
+logger = logging.getLogger(__name__)
+
+NUDGES = "nudges"  # one group for all processes: a nudge says where to look, never what is there
+
+LOG_TYPES = frozenset(
+    ["PREFLIGHT", "SCRAPER", "FILTER", "MODEL", "DECISION", "SIGNAL", "SWITCH", "CLEANUP", "SYSTEM"]
+)
+LEVELS = frozenset(["DEBUG", "INFO", "WARNING", "ERROR"])
+
+
+def log(log_type: str, message: str, *, level: str = "INFO", stage: str | None = None) -> Line:
+    """
+    Return a line for a person, not yet published.
+
+    :raises ValueError: the contract knows no such ``log_type`` or ``level``
+    """
+    if log_type not in LOG_TYPES:
+        raise ValueError(f"log_type {log_type!r} is none of {', '.join(sorted(LOG_TYPES))}")
+    if level not in LEVELS:
+        raise ValueError(f"level {level!r} is none of {', '.join(sorted(LEVELS))}")
+    staged = {} if stage is None else {"stage": stage}
+    return _line(
+        Line.Type.LOG, {"log_type": log_type, **staged, "message": message, "level": level}
+    )
+
+
+def decision(evaluation: Mapping[str, Any]) -> Line:
+    """
+    Return the line that tells a settled evaluation; ``evaluation`` is plain JSON, no Decimal.
+
+    :raises ValueError: a number in it is not finite
+    """
+    return _line(Line.Type.DECISION, {"evaluation": dict(evaluation)})
+
+
+def progress(switch_id: UUID, step: str, percent: float) -> Line:
+    return _line(
+        Line.Type.PROGRESS, {"switch_id": str(switch_id), "step": step, "percent": percent}
+    )
+
+
+def status(state: str) -> Line:
+    return _line(Line.Type.STATUS, {"state": str(state)})
+
+
+def session_ended(reason: str) -> Line:
+    """Return the last line of a stream: nothing may be published behind it."""
+    return _line(Line.Type.SESSION_ENDED, {"reason": reason})
+
+
+def _line(kind: Line.Type, body: dict[str, Any]) -> Line:
+    json.dumps(body, allow_nan=False)  # a NaN would break every browser that reads the line
+    return Line(type=kind, body=body)
+
+
+@transaction.atomic
+def publish(stream_id: UUID, *lines: Line) -> None:
+    """
+    Append lines to a stream, in the caller's transaction: with it they are there, or never were.
+
+    The stream's row stays locked until then, so that numbers become visible in their order:
+    publish last, and to one stream in a transaction. Watchers are nudged once, after the commit;
+    with the channel layer away that costs at most `PATIENCE`, and then nothing for `SILENCE`.
+    """
+    if not lines:
+        return
+    last_seq = _reserve(stream_id, len(lines))
+    for seq, line in enumerate(lines, start=last_seq - len(lines) + 1):
+        line.stream_id, line.seq = stream_id, seq
+    Line.objects.bulk_create(lines)
+    # Robust: nobody's work fails because a nudge is lost. The look of the next second finds it.
+    transaction.on_commit(lambda: _nudge(stream_id, last_seq), robust=True)
+
+
+def _reserve(stream_id: UUID, count: int) -> int:
+    stream = Stream.objects.filter(pk=stream_id)
+    if not stream.update(last_seq=F("last_seq") + count):
+        # Two first lines at once: the second waits here for the first, then counts behind it.
+        Stream.objects.bulk_create([Stream(pk=stream_id)], ignore_conflicts=True)
+        stream.update(last_seq=F("last_seq") + count)
+    return stream.values_list("last_seq", flat=True).get()
+
+
+PATIENCE = 0.5  # [s] for one nudge
+SILENCE = 5.0  # [s] without nudges after one that failed, or a job of 20 lines would wait 20 times
+_silent_until = 0.0  # [s] on the monotonic clock
+
+
+def _nudge(stream_id: UUID, seq: int) -> None:
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        async_to_sync(_send_nudge)(stream_id, seq)
+    except (RedisError, OSError, ChannelFull) as error:
+        _silent_until = time.monotonic() + SILENCE
+        logger.warning("the channel layer is away, watchers look for themselves: %r", error)
+
+
+async def _send_nudge(stream_id: UUID, seq: int) -> None:
+    async with asyncio.timeout(PATIENCE):  # its TimeoutError is an OSError
+        await get_channel_layer().group_send(
+            NUDGES, {"type": "nudge", "stream": str(stream_id), "seq": seq}
+        )
