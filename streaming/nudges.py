@@ -1,0 +1,85 @@
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from channels.layers import get_channel_layer
+from redis.exceptions import RedisError
+
+from streaming.publish import NUDGES
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.8  # [s] a look takes time too, and the contract says a second
+
+
+class Nudges:
+    """
+    Waits for news of streams: until a nudge brings some, or until it is time to look anyway.
+
+    ``is_news`` says whether the line ``seq`` of a stream would be news. Look before you wait.
+    Nothing here raises: with the channel layer away, all is only later. ::
+
+        async with Nudges(is_news) as nudges:
+            while not await found():
+                await nudges.wait()
+    """
+
+    def __init__(self, is_news: Callable[[UUID, int], bool]) -> None:
+        self._is_news = is_news
+        self._layer: Any = get_channel_layer()
+        self._channel = ""
+        self._joined = False
+        self._away = False
+
+    async def __aenter__(self) -> Self:
+        self._channel = await self._layer.new_channel()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._layer.group_discard(NUDGES, self._channel)
+        except (RedisError, OSError) as error:
+            self._say_that_it_is_away(error)
+
+    async def wait(self) -> None:
+        """Return when there is news, and after `LOOK_EVERY` at the latest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._nudge()
+
+    async def _nudge(self) -> None:
+        try:
+            # Each time: this heals a group that was lost with its Redis, or has expired.
+            await self._layer.group_add(NUDGES, self._channel)
+            self._away = False
+            if not self._joined:
+                self._joined = True
+                return  # and look: of what came before, nobody told us
+            while not self._says_news(await self._layer.receive(self._channel)):
+                pass
+        except (RedisError, OSError) as error:
+            self._joined = False
+            self._say_that_it_is_away(error)
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _says_news(self, nudge: dict[str, Any]) -> bool:
+        try:
+            return self._is_news(UUID(nudge["stream"]), nudge["seq"])
+        except (KeyError, TypeError, ValueError):
+            logger.warning("a nudge that says nothing: %r", nudge)
+            return False
+
+    def _say_that_it_is_away(self, error: Exception) -> None:
+        if not self._away:
+            logger.warning("the channel layer is away, news is late: %r", error)
+        self._away = True
