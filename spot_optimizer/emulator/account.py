@@ -56,7 +56,10 @@ class Account:
 def account_of(seed: int) -> Account:
     """Return the account of a seed."""
     random = Random(key(seed, "account"))  # noqa: S311 - it must be the same again
-    draw = lambda letters, length: "".join(random.choices(letters, k=length))  # noqa: E731
+
+    def draw(letters: str, length: int) -> str:
+        return "".join(random.choices(letters, k=length))
+
     return Account(
         id="7" + draw(string.digits, 11),
         user_id="AIDA" + draw(BASE32, 16),

@@ -22,6 +22,7 @@ from spot_optimizer.emulator.world import World
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+READS = ("s3:GetObject", "s3:HeadObject")
 HEADER = {"X-Emulator": "spot-optimizer"}
 
 
@@ -75,13 +76,17 @@ class Emulator:
 
     def _serve(self, call: Call) -> Response:
         world, now = self._world, datetime.now(UTC)
-        if call.request.path == advisor.PATH and call.action in ("GetObject", "HeadObject"):
-            return self._feed(call, now)
         account = world.account
-        check_signature(call, access_key=account.access_key, secret_key=account.secret_key, now=now)
+        is_feed = call.name in READS and call.request.path == advisor.PATH
+        if call.access_key or not is_feed:  # anybody may read the feed without signing
+            check_signature(
+                call, access_key=account.access_key, secret_key=account.secret_key, now=now
+            )
         if strange := self._misbehave(call):
             return strange
         world.faults.check_permission(call, account.user_arn)
+        if is_feed:
+            return self._feed(call, now)
         if call.service == "ec2" and call.region not in REGIONS:
             known = ", ".join(REGIONS)
             raise Refusal("OptInRequired", f"The emulator has these regions: {known}.", 401)
@@ -111,9 +116,6 @@ class Emulator:
             return Response.from_app(self._moto, environ)
 
     def _feed(self, call: Call, now: datetime) -> Response:
-        """Answer the one request that needs no signature: anybody may read the advisor's feed."""
-        if strange := self._misbehave(call):
-            return strange
         hour = advisor.hour_of(now)
         response = Response(content_type="application/json")
         response.set_data(advisor.feed(self._world.market, hour))

@@ -31,7 +31,7 @@ class MarketFit(NamedTuple):
     ratio_median: float
     ratio_sd: tuple[float, float, float]
     daily_sd_median: float
-    daily_sd_spread: float
+    daily_sd_spread: tuple[float, float]
     slot_hours: float
     jitter_hours: float
     octaves: tuple[tuple[float, float], ...]

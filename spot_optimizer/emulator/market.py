@@ -3,13 +3,15 @@ The spot market: a stochastic model whose prices are a pure function of seed, po
 
 A pool is either *pinned* (its price never moves) or it moves. A moving pool's price is
 
-    on-demand price · ratio · exp(daily_sd · path(t) + exposure · stress(t))
+    on-demand price · ratio · exp(daily_sd · activity(t) · path(t) + exposure · stress(t))
 
 never above the on-demand price and rounded to 1/10,000 USD. ``path`` is a sum of smooth noises
 with knots some days apart, scaled so that its daily change has unit variance. Part of each knot
-is common to the region, to the family and to the type. ``stress`` comes over a whole family of a
-region at once: it rises for two days, stays for two and goes in eight. AWS looks at a pool every
-six hours or so; a price that has changed by then is published, an unchanged one about daily.
+is common to the region, to the family and to the type. ``activity``, from 0 to 1, makes weeks in
+which a pool keeps still: often in some pools, never in others. ``stress`` comes over a whole
+family of a region at once: it rises for three days, stays for two and goes in eight. AWS looks at
+a pool every six hours or so; a price that has changed by then is published, an unchanged one
+about daily.
 
 Random access needs random numbers that are addressed, not drawn one after the other: each is a
 hash of a key (seed and names) and a tick (the number of a knot, a slot or a month). What is fitted
@@ -31,12 +33,14 @@ HOUR = 3_600.0  # [s]
 EARLIER_SLOTS = 16  # more than between two rows of a pool, so that the one before is found
 
 STRESS_CELL = 45 * DAY  # one chance of a stress each
-STRESS_LENGTH = 12 * DAY
-STRESS_SIZE = (0.10, 0.45)  # of the logarithm of the price, before the pool's exposure
-EXPOSURE = (0.5, 1.5)
-LARGEST_DAILY_SD = 0.08  # keeps a step below six per cent
+STRESS_SIZE = (0.05, 0.25)  # of the logarithm of the price, before the pool's exposure
+EXPOSURE = (0.5, 1.2)
+ACTIVITY_KNOTS = 20.0  # [days]
+ACTIVITY_LEVEL, ACTIVITY_VARIETY, ACTIVITY_SPREAD = 1.5, 1.5, 1.0
+LARGEST_DAILY_SD = 0.045  # keeps a step below six per cent
 
 RATIO_LIMITS = (0.08, 1.0)
+STEPS_OF_A_DOLLAR = 10_000
 
 Floats = NDArray[np.float64]
 
@@ -135,15 +139,19 @@ class Market:
 
     def _daily_tick(self, pools: Sequence[Pool]) -> Floats:
         keys = self._keys(pools, "daily", "region", "zone_id", "instance_type", "product")
-        return np.floor(uniforms(keys, 0) * 4)
+        tick: Floats = np.floor(uniforms(keys, 0) * 4)
+        return tick
 
     def _prices(self, pools: Sequence[Pool], times: Floats) -> Floats:
         traits = _traits(self._seed, self._fit, tuple(pools))
-        move = traits.daily_sd * self._path(pools, times)
+        move = traits.daily_sd * self._path(pools, times) * self._activity(pools, times)
         move += traits.exposure * self._stress(pools, times)
-        linux = _on_demand(pools) * np.minimum(traits.ratio * np.exp(move), 1.0)
         surcharge = np.array([[pool.surcharge] for pool in pools])
-        return np.round(linux + surcharge, 4)
+        price = _on_demand(pools) * traits.ratio * np.exp(move) + surcharge
+        # Rounded down, the on-demand price is a bound that rounding cannot cross.
+        highest = np.floor((_on_demand(pools) + surcharge) * STEPS_OF_A_DOLLAR + 1e-6)
+        steps: Floats = np.minimum(np.round(price * STEPS_OF_A_DOLLAR), highest)
+        return steps / STEPS_OF_A_DOLLAR
 
     def _path(self, pools: Sequence[Pool], times: Floats) -> Floats:
         names = ("region", "family", "instance_type", "zone_id", "product")
@@ -159,6 +167,12 @@ class Market:
         for octave, (days, weight) in enumerate(self._fit.octaves):
             path += weight * interpolated(partial(knots, octave), times / (days * DAY))
         return path
+
+    def _activity(self, pools: Sequence[Pool], times: Floats) -> Floats:
+        keys = self._keys(pools, "activity", "region", "zone_id", "instance_type", "product")
+        mood = interpolated(partial(normals, keys), times / (ACTIVITY_KNOTS * DAY))
+        level = ACTIVITY_LEVEL + ACTIVITY_VARIETY * normals(keys + np.uint64(1), 0)
+        return smooth(np.clip(level + ACTIVITY_SPREAD * mood, 0, 1))
 
     def _stress(self, pools: Sequence[Pool], times: Floats) -> Floats:
         keys = self._keys(pools, "stress", "region", "family")
@@ -202,7 +216,10 @@ def _traits(seed: int, fit: MarketFit, pools: tuple[Pool, ...]) -> Traits:
     level = sum(w * normals(k, 1) for w, k in zip(fit.ratio_sd, (family, kind, own), strict=True))
     ratio = np.clip(fit.ratio_median * np.exp(level), *RATIO_LIMITS)
     pinned_ratio = np.clip(fit.pinned_ratio * np.exp(fit.pinned_spread * level), *RATIO_LIMITS)
-    daily_sd = fit.daily_sd_median * np.exp(fit.daily_sd_spread * normals(own, 2))
+    activity = normals(own, 2)
+    below, above = fit.daily_sd_spread
+    spread_of = np.where(activity < 0, below, above)
+    daily_sd = fit.daily_sd_median * np.exp(spread_of * activity)
     low, high = EXPOSURE
     return Traits(
         np.where(pinned, pinned_ratio, ratio),
@@ -232,9 +249,9 @@ def _on_demand(pools: Sequence[Pool]) -> Floats:
 
 
 def _stress_shape(age: Floats) -> Floats:
-    """Return 0 before, rising to 1 within two days, falling from the fourth to the twelfth."""
+    """Return 0 before, rising to 1 within three days, falling from the fifth to the thirteenth."""
     days = age / DAY
-    return smooth(np.clip(days / 2, 0, 1)) * (1 - smooth(np.clip((days - 4) / 8, 0, 1)))
+    return smooth(np.clip(days / 3, 0, 1)) * (1 - smooth(np.clip((days - 5) / 8, 0, 1)))
 
 
 _NORMAL_QUANTILES = np.linspace(-4, 4, 401)

@@ -28,7 +28,8 @@ def normals(keys: Keys, ticks: ArrayLike) -> Floats:
     """Return a standard normal number for each pair of key and tick, cut off at ±3."""
     radius = np.sqrt(-2 * np.log(uniforms(keys ^ np.uint64(0xA5A5), ticks)))
     angle = 2 * np.pi * uniforms(keys ^ np.uint64(0x5A5A), ticks)
-    return np.clip(radius * np.cos(angle), -3, 3)
+    numbers: Floats = np.clip(radius * np.cos(angle), -3, 3)
+    return numbers
 
 
 def interpolated(knots: Callable[[Floats], Floats], at: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 import hmac
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -11,16 +12,33 @@ from spot_optimizer.emulator.wire import Call, Refusal
 
 MAX_AGE = timedelta(minutes=5)
 
-# What each service calls: an unknown key, a wrong signature, a request of another time.
+
+class Codes(NamedTuple):
+    """What a service calls the ways in which a signature can be wrong."""
+
+    missing: str
+    unknown: str
+    mismatch: str
+    expired: str
+
+
 CODES = {
-    "ec2": ("AuthFailure", "AuthFailure", "RequestExpired"),
-    "sts": ("InvalidClientTokenId", "SignatureDoesNotMatch", "SignatureDoesNotMatch"),
-    "pricing": (
+    "ec2": Codes("AuthFailure", "AuthFailure", "AuthFailure", "RequestExpired"),
+    "sts": Codes(
+        "MissingAuthenticationToken",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "SignatureDoesNotMatch",
+    ),
+    "pricing": Codes(
+        "MissingAuthenticationTokenException",
         "UnrecognizedClientException",
         "InvalidSignatureException",
         "InvalidSignatureException",
     ),
-    "s3": ("InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
+    "s3": Codes(
+        "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"
+    ),
 }
 STATUS = {"ec2": 401, "pricing": 400}
 
@@ -32,20 +50,21 @@ def check_signature(call: Call, *, access_key: str, secret_key: str, now: dateti
     :raises Refusal: the key is unknown (as one with a session token is, for the account has only a
         long-term key), the secret was another, or the request is older than five minutes
     """
-    unknown, mismatch, expired = CODES.get(call.service, CODES["sts"])
+    codes = CODES.get(call.service, CODES["sts"])
     status = STATUS.get(call.service, 403)
     request = call.request
+    if not call.access_key:
+        raise Refusal(codes.missing, "The request is not signed.", status)
     if call.access_key != access_key or "X-Amz-Security-Token" in request.headers:
         raise Refusal(
-            unknown, "AWS was not able to validate the provided access credentials", status
+            codes.unknown, "AWS was not able to validate the provided access credentials", status
         )
     expected = _signature(call, secret_key)
     if not hmac.compare_digest(expected, _field(call, "Signature")):
-        raise Refusal(
-            mismatch, "The request signature we calculated does not match the one provided.", status
-        )
+        sentence = "The request signature we calculated does not match the one provided."
+        raise Refusal(codes.mismatch, sentence, status)
     if not _is_recent(request.headers.get("X-Amz-Date", ""), now):
-        raise Refusal(expired, "The request is not of this time; check your clock.", status)
+        raise Refusal(codes.expired, "The request is not of this time; check your clock.", status)
 
 
 def _is_recent(sent: str, now: datetime) -> bool:

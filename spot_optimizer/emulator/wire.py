@@ -11,9 +11,13 @@ from botocore.model import OperationNotFoundError
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Request, Response
 
 PROTOCOLS = {"ec2": "ec2", "sts": "query", "pricing": "json"}
+
+# By what an unsigned request is known.
+SERVICES = {"2016-11-15": "ec2", "2011-06-15": "sts", "AWSPriceListService": "pricing"}
 
 NONSENSE = "<<< 0x17 \ufffd this is not an answer of AWS {]"
 
@@ -45,12 +49,13 @@ class Call(NamedTuple):
 
 def read_call(request: Request) -> Call:
     """Return what ``request`` asks for. Nothing is checked: not the signature, not the action."""
-    access_key, region, service = _credential_scope(request.headers.get("Authorization", ""))
     form = {key: values[0] for key, values in _form(request).items()}
     target = request.headers.get("X-Amz-Target", "")
+    access_key, region, service = _credential_scope(request.headers.get("Authorization", ""))
+    service = service or SERVICES.get(form.get("Version") or target.partition(".")[0], "s3")
     action = form.get("Action") or target.rpartition(".")[2] or _rest_action(request)
     dry_run = service == "ec2" and form.get("DryRun", "").lower() == "true"
-    return Call(service or "s3", action, region, access_key, dry_run, request)
+    return Call(service, action, region, access_key, dry_run, request)
 
 
 def _credential_scope(authorization: str) -> tuple[str, str, str]:
@@ -83,7 +88,7 @@ def parameters(call: Call) -> dict[str, Any]:
         parsed: dict[str, Any] = PROTOCOL_PARSERS[PROTOCOLS[call.service]](operation).parse(
             {
                 "method": call.request.method,
-                "values": {key: values[0] for key, values in _form(call.request).items()},
+                "values": MultiDict(_form(call.request)),
                 "headers": call.request.headers,
                 "body": call.request.get_data(cache=True),
                 "url_path": call.request.path,

@@ -67,8 +67,9 @@ def _least_absolute(design: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rates whose products come nearest to 1, by least absolute error."""
     # The best line goes exactly through as many types as it has rates, so try all such lines.
     size = design.shape[1]
-    lines: list[NDArray[np.float64]] = [
-        np.linalg.solve(design[list(through)], np.ones(size))
+    ones = np.ones(size)
+    lines = [
+        np.linalg.solve(design[list(through)], ones).astype(np.float64)
         for through in combinations(range(len(design)), size)
         if np.linalg.matrix_rank(design[list(through)]) == size
     ]
