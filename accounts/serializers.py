@@ -86,7 +86,7 @@ class ProfileOut(serializers.ModelSerializer):
 class TokensOut(serializers.Serializer):
     access_token = serializers.CharField(source="access")
     refresh_token = serializers.CharField(source="refresh")
-    token_type = serializers.ReadOnlyField(default="bearer")
+    token_type = serializers.CharField(default="bearer")
     expires_in = serializers.IntegerField()
     user = UserOut()
 
