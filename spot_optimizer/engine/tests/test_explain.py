@@ -112,6 +112,27 @@ class TestWouldWinIf:
 
         assert said == "Would be the choice if right-sizing were off (enable_right_sizing)."
 
+    def test_does_not_compete_with_what_other_settings_keep_out(self):
+        # d5 is cheaper, but stays out: oversized, and e5 by the filter
+        market = a_market(
+            ("m5.large", HERE, 0.05),
+            ("c5.large", HERE, 0.03),
+            ("d5.large", HERE, 0.01),
+            ("e5.large", HERE, 0.01),
+            types=[
+                a_type(),
+                a_type("c5.large", vcpu=1),
+                a_type("d5.large", vcpu=16),
+                a_type("e5.large"),
+            ],
+            bands={"e5.large": 4},
+        )
+        filtered = FREE._replace(advisor_filter=True)
+
+        said = verdict_on(inputs_of(market, preferences=filtered), "c5.large").would_win_if
+
+        assert said == "Would be the choice if smaller machines were allowed (allow_smaller)."
+
     def test_competes_with_what_the_setting_lets_in_as_well(self):
         market = a_market(
             ("m5.large", HERE, 0.05),
