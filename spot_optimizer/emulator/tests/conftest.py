@@ -12,6 +12,7 @@ from spot_optimizer.emulator.testing import (  # noqa: F401 - fixtures
 )
 
 Aws = Callable[..., Any]
+SESSION = boto3.Session()  # it keeps what it has read of the service models
 
 
 @pytest.fixture
@@ -25,6 +26,6 @@ def aws(emulator: EmulatorClient) -> Aws:  # noqa: F811
             "aws_secret_access_key": emulator.secret_key,
             "config": Config(retries={"total_max_attempts": 1}),
         }
-        return boto3.Session().client(service, region_name=region, **(options | replaced))
+        return SESSION.client(service, region_name=region, **(options | replaced))
 
     return client
