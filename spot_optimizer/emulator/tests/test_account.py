@@ -1,9 +1,15 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
 import urllib3
 
 from spot_optimizer.emulator.account import account_of
+from spot_optimizer.emulator.keys import ExpiredKey, UnknownKey, known_key, temporary_key
 from spot_optimizer.emulator.testing import running_emulator
 from spot_optimizer.emulator.tests.builders import refused
+from spot_optimizer.emulator.wire import Caller
 
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 UNKNOWN = "AKIAAAAAAAAAAAAAAAAA"
 
 
@@ -48,7 +54,7 @@ class TestSignatures:
         with refused("InvalidSignatureException", 400):
             aws("pricing", aws_secret_access_key="wrong").get_products(ServiceCode="AmazonEC2")
 
-    def test_a_session_token_is_refused_because_the_key_is_a_long_term_one(self, aws):
+    def test_a_long_term_key_with_a_session_token_is_refused(self, aws):
         with refused("InvalidClientTokenId"):
             aws("sts", aws_session_token="token").get_caller_identity()
 
@@ -77,3 +83,74 @@ class TestSignatures:
 
         assert answer.status == 403
         assert b"SignatureDoesNotMatch" in answer.data
+
+
+def keys(credentials):
+    return {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+        "aws_session_token": credentials["SessionToken"],
+    }
+
+
+class TestTemporaryKeys:
+    def test_of_a_session_are_those_of_the_user(self, emulator, aws):
+        given = aws("sts").get_session_token()["Credentials"]
+
+        identity = aws("sts", **keys(given)).get_caller_identity()
+
+        assert identity["Arn"] == f"arn:aws:iam::{emulator.account_id}:user/spot-optimizer-demo"
+        aws("ec2", **keys(given)).describe_instances()
+
+    def test_of_a_role_are_those_of_the_role(self, emulator, aws):
+        given = aws("sts").assume_role(**the_role(emulator))["Credentials"]
+
+        identity = aws("sts", **keys(given)).get_caller_identity()
+
+        assert identity["Arn"].endswith(":assumed-role/spot-optimizer/test")
+        aws("pricing", **keys(given)).get_products(ServiceCode="AmazonEC2", MaxResults=1)
+
+    def test_a_role_wants_its_external_id(self, emulator, aws):
+        with refused("AccessDenied", 403):
+            aws("sts").assume_role(**the_role(emulator) | {"ExternalId": "guess"})
+
+    def test_do_not_work_without_their_token_or_with_another(self, aws):
+        given, other = (aws("sts").get_session_token()["Credentials"] for _ in range(2))
+
+        with refused("InvalidClientTokenId"):
+            aws("sts", **keys(given) | {"aws_session_token": None}).get_caller_identity()
+        with refused("InvalidClientTokenId"):
+            aws(
+                "sts", **keys(given) | {"aws_session_token": other["SessionToken"]}
+            ).get_caller_identity()
+
+    def test_expire(self):
+        account = account_of(1)
+        caller = Caller("arn", "id")
+        given = temporary_key(account, caller, NOON)
+        key, token = given["AccessKeyId"], given["SessionToken"]
+
+        before = known_key(account, key, token, NOON - timedelta(seconds=1))
+
+        assert before == (caller, given["SecretAccessKey"])
+        with pytest.raises(ExpiredKey):
+            known_key(account, key, token, NOON)
+
+    def test_cannot_be_made_longer(self):
+        account = account_of(1)
+        given = temporary_key(account, Caller("arn", "id"), NOON)
+        token = given["SessionToken"]
+
+        with pytest.raises(UnknownKey):
+            known_key(account, given["AccessKeyId"], f"A{token[1:]}", NOON)
+        with pytest.raises(UnknownKey):
+            known_key(account_of(2), given["AccessKeyId"], token, NOON)
+
+
+def the_role(emulator):
+    known = urllib3.request("GET", f"{emulator.url}/_emulator").json()
+    return {
+        "RoleArn": known["role_arn"],
+        "ExternalId": known["external_id"],
+        "RoleSessionName": "test",
+    }
