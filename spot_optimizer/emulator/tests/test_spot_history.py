@@ -143,5 +143,22 @@ def test_an_unknown_filter_and_a_foreign_token_are_refused(aws):
         aws("ec2").describe_spot_price_history(NextToken="%%%")
 
 
+def test_a_start_in_the_future_gives_what_is_in_force(aws, now):
+    rows = history(
+        aws("ec2"),
+        InstanceTypes=["m5.large"],
+        ProductDescriptions=LINUX,
+        StartTime=now + timedelta(days=1),
+    )
+
+    assert len(rows) == 3
+
+
+def test_what_ended_before_the_ninety_days_is_forgotten(aws, now):
+    end = now - timedelta(days=95)
+
+    assert history(aws("ec2"), InstanceTypes=["m5.large"], EndTime=end) == []
+
+
 def test_a_type_that_is_not_offered_has_no_price(aws, now):
     assert history(aws("ec2"), InstanceTypes=["p2.xlarge"], StartTime=now) == []
