@@ -13,11 +13,11 @@ from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import fetching
+from spot_optimizer.market.ingest import note_refresh
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
-    OnDemandPrice,
     SpotPrice,
     WatchedType,
 )
@@ -25,6 +25,7 @@ from spot_optimizer.market.snapshot import Alike, load_snapshot
 
 pytestmark = pytest.mark.django_db
 ALIKE = Alike("x86_64", 2)
+FEW = Alike("i386", 2)
 MINUTE = timedelta(minutes=1)
 
 
@@ -49,7 +50,11 @@ class Evaluation:
         self.zones = zone_ids(access, deadline=Deadline.in_(10))
         self.told = []
 
-    def ensure(self, now, alike=ALIKE, seconds=60):
+    def knows_all_but_spot_prices(self, now):
+        for what in ("on-demand Linux", "advisor"):
+            note_refresh(region=self.access.region, what=what, now=now)
+
+    def ensure(self, now, alike=FEW, seconds=60):
         self.told.clear()
         self.seen = self.emulator.last_request()
         return ensure_market(
@@ -68,11 +73,19 @@ class Evaluation:
 
 
 @pytest.fixture
-def evaluation(access, emulator):
+def first(access, emulator):
+    """The first evaluation ever."""
     return Evaluation(access, emulator)
 
 
-def snapshot(as_of, alike=ALIKE):
+@pytest.fixture
+def evaluation(first, now):
+    """One that need not ask for on-demand prices and bands: somebody has, an hour ago."""
+    first.knows_all_but_spot_prices(now)
+    return first
+
+
+def snapshot(as_of, alike=FEW):
     return load_snapshot(region="us-east-1", product=LINUX, as_of=as_of, alike=alike)
 
 
@@ -86,30 +99,30 @@ def same(one, other):
 
 
 class TestEnsureMarket:
-    def test_fetches_all_that_a_new_region_needs(self, evaluation, now):
-        as_of = evaluation.ensure(now)
+    def test_fetches_all_that_a_new_region_needs(self, first, now):
+        as_of = first.ensure(now, ALIKE)
 
-        market = snapshot(as_of)
+        market = snapshot(as_of, ALIKE)
         assert as_of == now
         assert {this.vcpu for this in market.types} == {1, 2, 4}
         assert all("x86_64" in this.architectures for this in market.types)
-        assert sorted(market.zones) == sorted(evaluation.zones.values())
+        assert sorted(market.zones) == sorted(first.zones.values())
         assert np.isfinite(market.on_demand_price).all()
         assert np.isfinite(market.low_7d).all()
         assert (market.low_7d <= market.spot_price).all()
         assert (market.spot_price <= market.high_7d).all()
         assert (market.low_7d < market.high_7d).any()
-        assert set(evaluation.asked) == {
+        assert set(first.asked) == {
             "DescribeInstanceTypes",
             "GetProducts",
             "GetObject",
             "DescribeSpotPriceHistory",
         }
 
-    def test_says_what_it_does_before_it_does_it(self, evaluation, now):
-        evaluation.ensure(now)
+    def test_says_what_it_does_before_it_does_it(self, first, now):
+        first.ensure(now)
 
-        told = " ".join(evaluation.told)
+        told = " ".join(first.told)
         for words in ("instance types", "on-demand prices", "Spot Advisor", "8 days of spot"):
             assert words in told
 
@@ -160,19 +173,19 @@ class TestEnsureMarket:
         evaluation.ensure(now)
         before = snapshot(now)
 
-        as_of = evaluation.ensure(now + MINUTE, Alike("x86_64", 4))
+        as_of = evaluation.ensure(now + MINUTE, Alike("x86_64", 1))
 
         assert set(evaluation.asked) == {"DescribeInstanceTypes", "DescribeSpotPriceHistory"}
         assert as_of == now
-        assert {this.vcpu for this in snapshot(as_of, Alike("x86_64", 4)).types} == {2, 4, 8}
+        assert {this.vcpu for this in snapshot(as_of, Alike("x86_64", 1)).types} == {1, 2}
         assert same(snapshot(now), before)
 
     def test_keeps_what_it_has_when_the_time_is_over(self, evaluation, emulator, now, monkeypatch):
-        monkeypatch.setattr(fetching, "TYPES_AT_A_TIME", 20)
-        emulator.delay("DescribeSpotPriceHistory", seconds=2, times=30)
+        monkeypatch.setattr(fetching, "TYPES_AT_A_TIME", 1)
+        emulator.delay("DescribeSpotPriceHistory", seconds=1, times=30)
 
         with pytest.raises(AwsTimeout):
-            evaluation.ensure(now, seconds=8)
+            evaluation.ensure(now, seconds=2.5)
         kept = WatchedType.objects.filter(until=now).count()
         emulator.reset()
         as_of = evaluation.ensure(now + MINUTE)
@@ -187,14 +200,14 @@ class TestEnsureMarket:
         with pytest.raises(AwsRefused, match="ec2:DescribeSpotPriceHistory"):
             evaluation.ensure(now)
 
-    def test_does_without_an_advisor_that_cannot_be_read(self, evaluation, emulator, now):
+    def test_does_without_an_advisor_that_cannot_be_read(self, first, emulator, now):
         emulator.garbage("GetObject", times=3)
 
-        as_of = evaluation.ensure(now)
+        as_of = first.ensure(now)
 
         assert not AdvisorBand.objects.exists()
         assert (snapshot(as_of).band == -1).all()
-        assert any("cannot be read" in line for line in evaluation.told)
+        assert any("cannot be read" in line for line in first.told)
 
     def test_refuses_where_nothing_is_comparable(self, evaluation, now):
         with pytest.raises(NoPrices):
@@ -204,7 +217,8 @@ class TestEnsureMarket:
     def test_two_at_once_do_not_hurt_each_other(self, access, emulator, now):
         def attempt(seconds):
             try:
-                return Evaluation(access, emulator).ensure(now + timedelta(seconds=seconds))
+                evaluation = Evaluation(access, emulator)
+                return evaluation.ensure(now + timedelta(seconds=seconds), ALIKE)
             finally:
                 connection.close()
 
@@ -213,7 +227,10 @@ class TestEnsureMarket:
 
         as_of = max(moments)
         assert WatchedType.objects.exclude(until=as_of).count() == 0
-        assert len(snapshot(as_of).spot_price) == Coverage.objects.values("pool").distinct().count()
+        assert (
+            len(snapshot(as_of, ALIKE).spot_price)
+            == Coverage.objects.values("pool").distinct().count()
+        )
         repeats = Counter(SpotPrice.objects.values_list("pool", "at"))
         assert max(repeats.values()) == 1
 
@@ -241,7 +258,6 @@ class TestRefreshRegion:
 
         assert until == now + 5 * MINUTE
         assert evaluation.ensure(now + 9 * MINUTE) == until
-        assert OnDemandPrice.objects.exists()
 
     def test_does_nothing_without_credentials(self, evaluation, now):
         evaluation.ensure(now)
