@@ -13,9 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = Env(eager=False)
+VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")
 # What quickstart made; the real environment wins.
 env.read_env(str(VAR_DIR / "secrets.env"), recurse=False)
 
@@ -53,6 +53,10 @@ SANDBOX_MAX_ACTIVE_SESSIONS = env.int(
 )
 STREAM_REQUIRE_TICKET = env.bool("STREAM_REQUIRE_TICKET", ENV == "PRODUCTION")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "")
+# For `manage.py evaluate` only: in a session, credentials are what its owner gave.
+AWS_ACCESS_KEY_ID = env.str("AWS_ACCESS_KEY_ID", "")
+AWS_SECRET_ACCESS_KEY = env.str("AWS_SECRET_ACCESS_KEY", "")
+AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", "")
 RISK_MODEL_PATH = env.str("RISK_MODEL_PATH", "")
 
 LOG_LEVEL = env.str(
@@ -161,8 +165,9 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static-collected"
-WHITENOISE_USE_FINDERS = True
+# Collected for production only; elsewhere the finders serve what the packages ship.
+STATIC_ROOT = VAR_DIR / "static" if ENV == "PRODUCTION" else None
+WHITENOISE_USE_FINDERS = ENV != "PRODUCTION"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # 1 MiB of JSON, then 413
 
 # --- Database: SQLite by default, PostgreSQL by DATABASE_URL
@@ -249,7 +254,7 @@ SPECTACULAR_SETTINGS = {
 
 # --- Background work and streams: in-process by default, Redis by REDIS_URL
 
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash

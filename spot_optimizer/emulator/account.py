@@ -52,6 +52,15 @@ class Account:
     def user_arn(self) -> str:
         return f"arn:aws:iam::{self.id}:user/spot-optimizer-demo"
 
+    @property
+    def role_arn(self) -> str:
+        """The one role of the account, for whoever knows its external id."""
+        return f"arn:aws:iam::{self.id}:role/spot-optimizer"
+
+    @property
+    def external_id(self) -> str:
+        return f"demo-{self.id[-6:]}"
+
 
 def account_of(seed: int) -> Account:
     """Return the account of a seed."""

@@ -11,10 +11,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
-from spot_optimizer.emulator import advisor, ec2, pricing
+from spot_optimizer.emulator import advisor, ec2, pricing, sts
 from spot_optimizer.emulator.catalog import REGIONS
 from spot_optimizer.emulator.control import PREFIX, control
-from spot_optimizer.emulator.signature import check_signature
+from spot_optimizer.emulator.signature import authenticate
 from spot_optimizer.emulator.spot_history import describe_spot_price_history
 from spot_optimizer.emulator.wire import Call, Refusal, answer, garbage, read_call, refuse
 from spot_optimizer.emulator.world import World
@@ -26,11 +26,6 @@ READS = ("s3:GetObject", "s3:HeadObject")
 HEADER = {"X-Emulator": "spot-optimizer"}
 
 
-def get_caller_identity(world: World, _: Call) -> dict[str, Any]:
-    account = world.account
-    return {"UserId": account.user_id, "Account": account.id, "Arn": account.user_arn}
-
-
 # What the emulator answers itself. All other actions are moto's.
 ANSWERS: dict[str, Callable[[World, Call], dict[str, Any]]] = {
     "ec2:DescribeAvailabilityZones": ec2.describe_availability_zones,
@@ -39,7 +34,9 @@ ANSWERS: dict[str, Callable[[World, Call], dict[str, Any]]] = {
     "ec2:DescribeSpotInstanceRequests": ec2.describe_spot_instance_requests,
     "ec2:DescribeSpotPriceHistory": describe_spot_price_history,
     "pricing:GetProducts": pricing.get_products,
-    "sts:GetCallerIdentity": get_caller_identity,
+    "sts:AssumeRole": sts.assume_role,
+    "sts:GetCallerIdentity": sts.get_caller_identity,
+    "sts:GetSessionToken": sts.get_session_token,
 }
 
 
@@ -79,12 +76,10 @@ class Emulator:
         account = world.account
         is_feed = call.name in READS and call.request.path == advisor.PATH
         if call.access_key or not is_feed:  # anybody may read the feed without signing
-            check_signature(
-                call, access_key=account.access_key, secret_key=account.secret_key, now=now
-            )
+            call = call._replace(caller=authenticate(call, account, now))
         if strange := self._misbehave(call):
             return strange
-        world.faults.check_permission(call, account.user_arn)
+        world.faults.check_permission(call)
         if is_feed:
             return self._feed(call, now)
         if call.service == "ec2" and call.region not in REGIONS:

@@ -45,6 +45,8 @@ def identity(world: World) -> Fields:
         "account_id": world.account.id,
         "access_key": world.account.access_key,
         "secret_key": world.account.secret_key,
+        "role_arn": world.account.role_arn,
+        "external_id": world.account.external_id,
         "regions": list(REGIONS),
         "instances": [
             {

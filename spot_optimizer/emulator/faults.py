@@ -56,13 +56,13 @@ class Faults:
                     return fault
         return None
 
-    def check_permission(self, call: Call, user_arn: str) -> None:
+    def check_permission(self, call: Call) -> None:
         """:raises Refusal: the call is denied, in the words of its service"""
         if any(_matches(action, call) for action in self._denied):
             code, status = DENIALS.get(call.service, ("AccessDenied", 403))
             raise Refusal(
                 code,
-                f"You are not authorized to perform this operation. User: {user_arn} is not "
+                f"You are not authorized to perform this operation. User: {call.caller.arn} is not "
                 f"authorized to perform: {call.name} because no identity-based policy allows "
                 f"the {call.name} action",
                 status,

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from spot_optimizer.emulator.wire import Refusal
 
+LARGEST_IN_TOKEN = 1e11  # tokens hold offsets and times in seconds
+
 T = TypeVar("T")
 Values = Callable[[T], Any]
 
@@ -45,12 +47,19 @@ def page(
     """
     Return the page that the call asks for and the token of the next, "" behind the last.
 
-    :raises Refusal: the token is none of ours
+    :raises Refusal: the token is none of ours, or the page has no size
     """
     start = int(read_token(parameters.get("NextToken")).get("offset", 0))
-    size = min(int(parameters.get("MaxResults") or largest), largest)
-    end = start + size
+    end = start + page_size(parameters, largest=largest)
     return items[start:end], write_token(offset=end) if end < len(items) else ""
+
+
+def page_size(parameters: Mapping[str, Any], *, largest: int) -> int:
+    """:raises Refusal: ``MaxResults`` is less than 1"""
+    size = parameters.get("MaxResults")
+    if size is not None and size < 1:
+        raise Refusal("InvalidParameterValue", f"The value {size} of MaxResults is invalid.")
+    return min(size or largest, largest)
 
 
 def write_token(**state: float) -> str:
@@ -62,7 +71,10 @@ def read_token(token: str | None) -> dict[str, float]:
     if not token:
         return {}
     try:
-        state: dict[str, float] = json.loads(base64.urlsafe_b64decode(token))
-        return {name: float(number) for name, number in state.items()}
+        read = json.loads(base64.urlsafe_b64decode(token))
+        state = {name: float(number) for name, number in read.items()}
     except (binascii.Error, ValueError, AttributeError, TypeError) as error:
         raise Refusal("InvalidNextToken", "The token is not valid.") from error
+    if not all(0 <= number < LARGEST_IN_TOKEN for number in state.values()):
+        raise Refusal("InvalidNextToken", "The token is not valid.")
+    return state

@@ -26,6 +26,8 @@ def get_products(_: World, call: Call) -> dict[str, Any]:
     if asked.get("ServiceCode") != "AmazonEC2":
         raise Refusal("NotFoundException", "The emulator sells AmazonEC2 only.")
     filters = asked.get("Filters") or []
+    if not all({"Type", "Field", "Value"} <= set(given) for given in filters):
+        raise Refusal("InvalidParameterException", "A filter has a Type, a Field and a Value.")
     wanted = [product for product in _products(filters) if _meets_all(product[0], filters)]
     found, token = page(wanted, asked, largest=PRODUCTS_ON_A_PAGE)
     listed = [json.dumps(_listing(attributes, price)) for attributes, price in found]
@@ -33,7 +35,7 @@ def get_products(_: World, call: Call) -> dict[str, Any]:
 
 
 def _products(filters: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], float]]:
-    exact = {f["Field"]: f["Value"] for f in filters if f.get("Type", "TERM_MATCH") == "TERM_MATCH"}
+    exact = {f["Field"]: f["Value"] for f in filters if f["Type"] == "TERM_MATCH"}
     for region in REGIONS:
         if exact.get("regionCode", region) != region:
             continue

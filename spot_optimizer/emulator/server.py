@@ -1,6 +1,7 @@
 """The process: options, the socket, the first line it prints, and how it stops."""
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -50,11 +51,17 @@ def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
         signal.signal(number, _stop)
     if options["parent_watch"]:
         threading.Thread(target=_watch_parent, daemon=True).start()
-    _serve(listening, options, environment.get("EVENTBRIDGE_SECRET", ""))
+    # Half of the start would be collecting: moto's tables are large and stay for ever.
+    gc.disable()
+    server = _server(listening, options, environment.get("EVENTBRIDGE_SECRET", ""))
+    gc.freeze()
+    gc.enable()
+    server.serve_forever()
     return 0
 
 
-def _serve(listening: socket.socket, options: Mapping[str, Any], secret: str) -> None:
+def _server(listening: socket.socket, options: Mapping[str, Any], secret: str) -> Any:
+    """Return the server, once it is ready and has said so."""
     # Imported late: moto takes most of a second, and a port in use should be told at once.
     from werkzeug.serving import make_server
 
@@ -76,7 +83,7 @@ def _serve(listening: socket.socket, options: Mapping[str, Any], secret: str) ->
     )
     ready = {"url": f"http://{host}:{port}"} | identity(world)
     print(json.dumps(ready), SAYS, sep="\n", flush=True)  # noqa: T201
-    server.serve_forever()
+    return server
 
 
 def quiet_handler() -> type[Any]:

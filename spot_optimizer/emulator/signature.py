@@ -8,7 +8,9 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from spot_optimizer.emulator.wire import Call, Refusal
+from spot_optimizer.emulator.account import Account
+from spot_optimizer.emulator.keys import ExpiredKey, UnknownKey, known_key
+from spot_optimizer.emulator.wire import Call, Caller, Refusal
 
 MAX_AGE = timedelta(minutes=5)
 
@@ -19,52 +21,63 @@ class Codes(NamedTuple):
     missing: str
     unknown: str
     mismatch: str
+    late: str
     expired: str
 
 
 CODES = {
-    "ec2": Codes("AuthFailure", "AuthFailure", "AuthFailure", "RequestExpired"),
+    "ec2": Codes("AuthFailure", "AuthFailure", "AuthFailure", "RequestExpired", "RequestExpired"),
     "sts": Codes(
         "MissingAuthenticationToken",
         "InvalidClientTokenId",
         "SignatureDoesNotMatch",
         "SignatureDoesNotMatch",
+        "ExpiredToken",
     ),
     "pricing": Codes(
         "MissingAuthenticationTokenException",
         "UnrecognizedClientException",
         "InvalidSignatureException",
         "InvalidSignatureException",
+        "ExpiredTokenException",
     ),
     "s3": Codes(
-        "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"
+        "AccessDenied",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "RequestTimeTooSkewed",
+        "ExpiredToken",
     ),
 }
 STATUS = {"ec2": 401, "pricing": 400}
 
 
-def check_signature(call: Call, *, access_key: str, secret_key: str, now: datetime) -> None:
+def authenticate(call: Call, account: Account, now: datetime) -> Caller:
     """
-    Accept a request that the owner of the one account signed.
+    Return who signed a call.
 
-    :raises Refusal: the key is unknown (as one with a session token is, for the account has only a
-        long-term key), the secret was another, or the request is older than five minutes
+    :raises Refusal: nobody did, the key is unknown or has expired, the secret was another, or the
+        request is older than five minutes
     """
     codes = CODES.get(call.service, CODES["sts"])
     status = STATUS.get(call.service, 403)
-    request = call.request
     if not call.access_key:
         raise Refusal(codes.missing, "The request is not signed.", status)
-    if call.access_key != access_key or "X-Amz-Security-Token" in request.headers:
-        raise Refusal(
-            codes.unknown, "AWS was not able to validate the provided access credentials", status
-        )
-    expected = _signature(call, secret_key)
-    if not hmac.compare_digest(expected, _field(call, "Signature")):
+    token = call.request.headers.get("X-Amz-Security-Token")
+    try:
+        caller, secret_key = known_key(account, call.access_key, token, now)
+    except UnknownKey as error:
+        sentence = "AWS was not able to validate the provided access credentials"
+        raise Refusal(codes.unknown, sentence, status) from error
+    except ExpiredKey as error:
+        sentence = "The security token included in the request is expired"
+        raise Refusal(codes.expired, sentence, status) from error
+    if not hmac.compare_digest(_signature(call, secret_key), _field(call, "Signature")):
         sentence = "The request signature we calculated does not match the one provided."
         raise Refusal(codes.mismatch, sentence, status)
-    if not _is_recent(request.headers.get("X-Amz-Date", ""), now):
-        raise Refusal(codes.expired, "The request is not of this time; check your clock.", status)
+    if not _is_recent(call.request.headers.get("X-Amz-Date", ""), now):
+        raise Refusal(codes.late, "The request is not of this time; check your clock.", status)
+    return caller
 
 
 def _is_recent(sent: str, now: datetime) -> bool:

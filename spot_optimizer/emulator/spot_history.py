@@ -9,7 +9,13 @@ import numpy as np
 
 from spot_optimizer.emulator.catalog import Offer, Zone, offers, pool, products, zones
 from spot_optimizer.emulator.market import DAY, Market, Pool, Rows
-from spot_optimizer.emulator.paging import Values, matching, read_token, write_token
+from spot_optimizer.emulator.paging import (
+    Values,
+    matching,
+    page_size,
+    read_token,
+    write_token,
+)
 from spot_optimizer.emulator.wire import Call, parameters
 from spot_optimizer.emulator.world import World
 
@@ -41,22 +47,31 @@ def describe_spot_price_history(world: World, call: Call) -> dict[str, Any]:
     """
     Return a page of prices, newest first: those of the period, and the last before it.
 
-    A page ends at ``MaxResults`` or 1,000 rows. The token keeps the period's end, so that prices
+    A page ends at ``MaxResults`` or 1,000 rows. The token keeps the period, so that prices
     published while a client turns pages move nothing.
     """
     asked = parameters(call)
     state = read_token(asked.get("NextToken"))
-    now = datetime.now(UTC).timestamp()
-    end = state.get("end") or min(_seconds(asked.get("EndTime")) or now, now)
-    # The oldest start slides with the clock; the token keeps it too.
-    oldest = state.get("oldest") or np.floor(now - KEPT)
-    start = max(_seconds(asked.get("StartTime")) or oldest, oldest)
+    start, end = _period(asked, state, datetime.now(UTC).timestamp())
     places = _places(call.region, asked)
     rows = _newest_first(world.market, tuple(place.pool for place in places), start, end)
     found, offset = _page(places, rows, asked, int(state.get("offset", 0)))
     more = offset < len(rows.time)
-    token = write_token(offset=offset, end=end, oldest=oldest) if more else ""
+    token = write_token(offset=offset, start=start, end=end) if more else ""
     return {"SpotPriceHistory": found, "NextToken": token}
+
+
+def _period(
+    asked: Mapping[str, Any], state: Mapping[str, float], now: float
+) -> tuple[float, float]:
+    """Return start and end in seconds: within the ninety days, and not in the future."""
+    oldest = now // 1 - KEPT
+    if "start" in state:
+        # The period of the first page, which may have been some minutes ago.
+        return max(state["start"], oldest - DAY), min(state.get("end", now), now)
+    end = min(_seconds(asked.get("EndTime")) or now, now) // 1
+    start = max(_seconds(asked.get("StartTime")) or oldest, oldest)
+    return min(start, max(end, oldest)), end
 
 
 def _seconds(time: datetime | None) -> float | None:
@@ -96,6 +111,8 @@ def _only(
 
 @lru_cache(maxsize=8)
 def _newest_first(market: Market, pools: tuple[Pool, ...], start: float, end: float) -> Rows:
+    if end < start:
+        pools = ()  # it all ended before the ninety days
     rows = market.rows(pools, start, end)
     # By time, and within a second by pool, so that pages always cut at the same places.
     order = np.lexsort((rows.pool, -rows.time))
@@ -105,7 +122,7 @@ def _newest_first(market: Market, pools: tuple[Pool, ...], start: float, end: fl
 def _page(
     places: list[Place], rows: Rows, asked: Mapping[str, Any], offset: int
 ) -> tuple[list[dict[str, Any]], int]:
-    size = min(int(asked.get("MaxResults") or ROWS_ON_A_PAGE), ROWS_ON_A_PAGE)
+    size = page_size(asked, largest=ROWS_ON_A_PAGE)
     only = _only(asked, ROW_FILTERS, PLACE_FILTERS)
     found: list[dict[str, Any]] = []
     while offset < len(rows.time) and len(found) < size:

@@ -32,6 +32,16 @@ class Refusal(Exception):
         self.status = status
 
 
+class Caller(NamedTuple):
+    """Who AWS takes somebody for."""
+
+    arn: str
+    user_id: str
+
+
+NOBODY = Caller("", "")
+
+
 class Call(NamedTuple):
     """One request for one action. It holds no secret; ``access_key`` is "" when unsigned."""
 
@@ -41,6 +51,7 @@ class Call(NamedTuple):
     access_key: str
     dry_run: bool
     request: Request
+    caller: Caller = NOBODY
 
     @property
     def name(self) -> str:

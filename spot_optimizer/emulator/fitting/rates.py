@@ -41,14 +41,14 @@ def fit_families(recorded: dict[str, Prices]) -> dict[str, list[Any]]:
     families = {}
     for family, names in sorted(members.items()):
         fits = [_fit(names, recorded["us-east-1"], by_memory) for by_memory in (False, True)]
-        error, per_unit, per_gpu, by_memory = min(fits)
+        error, by_memory, per_unit, per_gpu = min(fits)
         if error <= WORST:
             regions = _factors(names, recorded)
             families[family] = [round(per_unit, 7), round(per_gpu, 6), by_memory, regions]
     return families
 
 
-def _fit(names: list[str], prices: Prices, by_memory: bool) -> tuple[float, float, float, bool]:  # noqa: FBT001
+def _fit(names: list[str], prices: Prices, by_memory: bool) -> tuple[float, bool, float, float]:  # noqa: FBT001
     facts = [INSTANCE_TYPES[name] for name in names]
     units = [f["MemoryInfo"]["SizeInMiB"] / 1024 if by_memory else vcpus(f) for f in facts]
     price = np.array([prices[name] for name in names])
@@ -57,14 +57,14 @@ def _fit(names: list[str], prices: Prices, by_memory: bool) -> tuple[float, floa
     per_gpu_useful = np.linalg.matrix_rank(design) == 2
     rates = np.zeros(2)
     columns = [0, 1] if per_gpu_useful else [0]
-    rates[columns] = _least_absolute(design[:, columns])
+    rates[columns] = _usual(design[:, columns])
     # Rounded, so that a tie is decided for vCPUs.
     error = round(float(np.mean(np.abs(design @ rates - 1))), 4)
-    return error, float(rates[0]), float(rates[1]), by_memory
+    return error, by_memory, float(rates[0]), float(rates[1])
 
 
-def _least_absolute(design: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rates whose products come nearest to 1, by least absolute error."""
+def _usual(design: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rates that most types follow; exceptions, such as odd metal sizes, are let be."""
     # The best line goes exactly through as many types as it has rates, so try all such lines.
     size = design.shape[1]
     ones = np.ones(size)
@@ -73,7 +73,7 @@ def _least_absolute(design: NDArray[np.float64]) -> NDArray[np.float64]:
         for through in combinations(range(len(design)), size)
         if np.linalg.matrix_rank(design[list(through)]) == size
     ]
-    return min(lines, key=lambda rates: float(np.abs(design @ rates - 1).sum()))
+    return min(lines, key=lambda rates: float(np.sqrt(np.abs(design @ rates - 1)).sum()))
 
 
 def _factors(names: list[str], recorded: dict[str, Prices]) -> dict[str, float]:
