@@ -2,7 +2,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -15,7 +15,6 @@ from spot_optimizer.errors import Invalid
 from spot_optimizer.market import queries
 from spot_optimizer.market.serializers import ChangeOut, HistoryIn, PoolOut, PoolsIn
 
-PAGE = [OpenApiParameter("limit", int), OpenApiParameter("cursor", str)]
 PLACE = re.compile(r"[A-Za-z0-9.-]{1,32} [A-Za-z0-9-]{1,32}")
 
 
@@ -39,6 +38,11 @@ class ByType(NewestFirst):
         response.data["as_of"] = _iso(as_of)
         return response
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)
+        page["properties"]["as_of"] = {"type": "string", "format": "date-time"}
+        return page
+
 
 class NewestChangesFirst(NewestFirst):
     ordering = ("-at", "-pk")
@@ -47,14 +51,16 @@ class NewestChangesFirst(NewestFirst):
 class PoolsView(APIView):
     """The pools in force: at ``as_of``, or at the newest moment that is known completely."""
 
-    @extend_schema(parameters=[PoolsIn, *PAGE], responses=PoolOut(many=True))
+    pagination_class = ByType
+
+    @extend_schema(parameters=[PoolsIn], responses=PoolOut(many=True))
     def get(self, request: Request) -> Response:
         asked = _checked(PoolsIn(data=request.query_params))
         of = {name: asked[name] for name in ("region", "product")}
         queries.get_region(asked["region"])
         as_of = asked.get("as_of") or queries.newest_moment(**of)
         pools = queries.pools_in_force(**of, as_of=as_of, instance_type=asked.get("instance_type"))
-        pages = ByType()
+        pages = self.pagination_class()
         page = pages.paginate_queryset(pools, request, view=self)
         return pages.answer(list(PoolOut(page, many=True).data), as_of)
 
@@ -62,7 +68,9 @@ class PoolsView(APIView):
 class HistoryView(APIView):
     """The price changes of one type, the newest first, with the one in force at ``from``."""
 
-    @extend_schema(parameters=[HistoryIn, *PAGE], responses=ChangeOut(many=True))
+    pagination_class = NewestChangesFirst
+
+    @extend_schema(parameters=[HistoryIn], responses=ChangeOut(many=True))
     def get(self, request: Request) -> Response:
         asked = _checked(HistoryIn(data=request.query_params))
         queries.get_region(asked["region"])
@@ -74,7 +82,7 @@ class HistoryView(APIView):
             since=asked.get("from"),
             until=asked.get("to"),
         )
-        pages = NewestChangesFirst()
+        pages = self.pagination_class()
         page = pages.paginate_queryset(changes, request, view=self)
         return pages.get_paginated_response(ChangeOut(page, many=True).data)
 

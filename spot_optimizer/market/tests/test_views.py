@@ -1,9 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
-from accounts.testing import a_user, signed_in
 from spot_optimizer.aws.products import LINUX
 from spot_optimizer.market.snapshot import Alike, load_snapshot
 from spot_optimizer.market.testing import REGION, a_market, a_price, some_type
@@ -16,7 +16,10 @@ AS_OF = "2026-11-02T12:00:00Z"
 
 @pytest.fixture
 def client():
-    return signed_in(a_user())
+    user = get_user_model()(email="ann@example.com", username="ann")
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
 
 
 def iso(hours):
