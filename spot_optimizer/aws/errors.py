@@ -77,7 +77,7 @@ def translated_errors(deadline: Deadline) -> Iterator[None]:
     try:
         deadline.check()
         yield
-    # No causes are chained: AWS repeats headers, and botocore parameters, in its messages.
+    # These causes are not chained: AWS repeats headers, and botocore parameters, in its messages.
     except boto.ClientError as error:
         raise refused(error) from None
     except UNREACHABLE as error:
@@ -85,7 +85,7 @@ def translated_errors(deadline: Deadline) -> Iterator[None]:
     except (boto.BotoCoreError, ResponseParserError) as error:
         raise _unusable(error) from None
     except NONSENSE as error:
-        raise _unusable(error) from None
+        raise _unusable(error) from error
     finally:
         deadline_in_force.reset(token)
 

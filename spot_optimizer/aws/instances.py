@@ -8,6 +8,7 @@ from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.session import Access, Deadline
 from spot_optimizer.errors import AwsRefused
 
+BOOT_MODES = {"legacy-bios", "uefi"}  # "uefi-preferred" boots in both
 PURCHASES = {"spot": "spot", "scheduled": "scheduled", "capacity-block": "capacity_block"}
 
 
@@ -22,7 +23,7 @@ class Instance(NamedTuple):
     spot_request_id: str | None
     architecture: str
     virtualization_type: str
-    boot_mode: str | None  # None: the image names none
+    boot_mode: str | None  # the only one it boots in; None: it names none, or only prefers one
     ena_support: bool
     platform_details: str
     launch_time: datetime
@@ -72,7 +73,7 @@ def _instance(item: Mapping[str, Any]) -> Instance:
         spot_request_id=item.get("SpotInstanceRequestId") or None,
         architecture=item["Architecture"],
         virtualization_type=item["VirtualizationType"],
-        boot_mode=item.get("BootMode") or None,
+        boot_mode=item["BootMode"] if item.get("BootMode") in BOOT_MODES else None,
         ena_support=bool(item.get("EnaSupport", False)),
         platform_details=_platform(item),
         launch_time=item["LaunchTime"],

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.credentials import CredentialResolver
 from botocore.session import Session
 from botocore.utils import parse_timestamp
 from django.conf import settings
@@ -178,6 +179,8 @@ def _client(service: str, region: str, config: Config, **keys: Any) -> Any:
 @cache
 def _session() -> Session:
     session = Session(session_vars=NOTHING_AMBIENT)
+    # Or the client that shows no credentials would look for some, the metadata service included.
+    session.register_component("credential_provider", CredentialResolver(providers=[]))
     # A price history has thousands of times; botocore's parser guesses the form of each.
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_timestamp)

@@ -47,6 +47,7 @@ class PoolAdmin(ForLooking):
 @admin.register(SpotPrice)
 class SpotPriceAdmin(ForLooking):
     list_display = ["pool", "at", "price"]
+    ordering = ["-pk"]  # by time would sort the whole table
     list_select_related = ["pool"]
     search_fields = ["=pool__instance_type", "=pool__zone_id"]
 

@@ -20,7 +20,8 @@ class History(NamedTuple):
     at: NDArray[np.int64]  # microseconds since 1970
     price: NDArray[np.int64]  # millionths of a US dollar
 
-    def __len__(self) -> int:
+    @property
+    def rows(self) -> int:
         return len(self.pool)
 
 
@@ -53,7 +54,7 @@ def change_points(history: History) -> History:
 
 def without_known(changes: History, in_force: dict[int, int]) -> History:
     """Drop the first change of each pool that only says again what is in force before it."""
-    first = np.ones(len(changes), dtype=bool)
+    first = np.ones(changes.rows, dtype=bool)
     first[1:] = changes.pool[1:] != changes.pool[:-1]
     before = np.array([in_force.get(int(pool), -1) for pool in changes.pool], dtype=np.int64)
     keep = ~(first & (changes.price == before))

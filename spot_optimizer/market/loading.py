@@ -15,9 +15,9 @@ SELECT = f"{INSERT} SELECT pool_id, at, price FROM market_incoming{IGNORE}"  # n
 
 def insert_prices(changes: History) -> int:
     """Insert the prices that are not there yet, and return how many they were."""
-    if not len(changes):
+    if not changes.rows:
         return 0
-    if connection.vendor == "postgresql" and len(changes) >= WORTH_A_COPY:
+    if connection.vendor == "postgresql" and changes.rows >= WORTH_A_COPY:
         return _copy(changes)
     return _insert(changes)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from django.db.models import DateTimeField, Max, Min, OuterRef, Subquery, Value
+from django.db.models import Count, DateTimeField, Max, Min, OuterRef, Subquery, Value
 from django.db.models.functions import Greatest
 from numpy.typing import NDArray
 
@@ -67,8 +67,8 @@ def load_snapshot(*, region: str, product: Product, as_of: datetime, alike: Alik
     :raises NoPrices: nothing is known of any comparable pool at that moment
     """
     version = Region.objects.filter(pk=region).values_list("version", flat=True).first()
-    described_at = InstanceTypeFacts.objects.aggregate(newest=Max("refreshed_at"))["newest"]
-    market = _snapshot(region, product, as_of, alike, version, described_at)
+    facts = InstanceTypeFacts.objects.aggregate(newest=Max("refreshed_at"), types=Count("pk"))
+    market = _snapshot(region, product, as_of, alike, version, facts["newest"], facts["types"])
     if not len(market.type_index):
         raise NoPrices(
             f"No spot prices of {product.description} in {region} are known for "
@@ -110,7 +110,7 @@ def instance_type(facts: InstanceTypeFacts) -> InstanceType:
     )
 
 
-# The last two only key what is kept: another version, and all is asked for again.
+# The last three only key what is kept: where one differs, all is read again.
 @lru_cache(maxsize=KEPT)
 def _snapshot(
     region: str,
@@ -119,6 +119,7 @@ def _snapshot(
     alike: Alike,
     version: UUID | None,
     described_at: datetime | None,
+    described: int,
 ) -> Market:
     types = types_known(region=region, product=product, as_of=as_of, alike=alike)
     names = {this.name: index for index, this in enumerate(types)}

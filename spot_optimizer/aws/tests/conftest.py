@@ -5,9 +5,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from spot_optimizer.aws.session import Access, Credentials, Deadline
-from spot_optimizer.emulator.testing import emulator, reset_emulator
-
-__all__ = ["emulator", "reset_emulator"]
 
 KEY, SECRET, TOKEN = (
     "AKIAMARKEDKEY0000001",

@@ -2,6 +2,8 @@ import time
 
 import pytest
 
+from spot_optimizer.aws import session
+from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.session import Access, Credentials, Deadline
@@ -61,6 +63,12 @@ class TestCredentials:
 
         assert identity == ("123456789012", "arn:aws:iam::123456789012:user/ann")
 
+    def test_of_the_host_are_not_even_looked_for(self, monkeypatch):
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHOST")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "host")
+
+        assert session._session().get_credentials() is None
+
     def test_of_the_host_are_never_used(self, wire, monkeypatch, tmp_path):
         (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIAHOST\n")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHOST")
@@ -69,10 +77,14 @@ class TestCredentials:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
         wire.says(IDENTITY)
+        wire.refuses("NoSuchKey")
 
         caller_identity(an_access(), deadline=soon())
+        with pytest.raises(AwsRefused):
+            spot_advisor(deadline=soon())
 
         assert f"Credential={KEY}/" in wire.headers[0]["Authorization"]
+        assert "Authorization" not in wire.headers[1]
 
 
 class TestRole:

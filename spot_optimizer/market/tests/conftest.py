@@ -1,3 +1,11 @@
-from spot_optimizer.emulator.testing import emulator, reset_emulator
+import pytest
 
-__all__ = ["emulator", "reset_emulator"]
+from spot_optimizer.market.models import InstanceTypeFacts, Pool, Region
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known(request):
+    """Tests of the store begin with an empty one, whatever tests of other apps have fetched."""
+    if request.node.get_closest_marker("django_db"):
+        for model in (Pool, Region, InstanceTypeFacts):
+            model.objects.all().delete()

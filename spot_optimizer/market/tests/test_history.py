@@ -66,7 +66,7 @@ class TestChangePoints:
         )
 
     def test_of_nothing_are_nothing(self):
-        assert len(change_points(a_history([]))) == 0
+        assert change_points(a_history([])).rows == 0
 
 
 class TestWithoutKnown:
