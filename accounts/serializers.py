@@ -4,7 +4,6 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from accounts.models import User
-from accounts.tokens import LONGEST
 
 # ASCII only: upper and lower case are then the same to every database.
 USERNAME = RegexValidator(
@@ -47,7 +46,7 @@ class LoginIn(serializers.Serializer):
 
 
 class RefreshIn(serializers.Serializer):
-    refresh_token = Text(max_length=LONGEST)
+    refresh_token = Text(max_length=2048)
 
 
 class PasswordIn(serializers.Serializer):
@@ -86,7 +85,7 @@ class ProfileOut(serializers.ModelSerializer):
 class TokensOut(serializers.Serializer):
     access_token = serializers.CharField(source="access")
     refresh_token = serializers.CharField(source="refresh")
-    token_type = serializers.ReadOnlyField(default="bearer")
+    token_type = serializers.CharField(default="bearer")
     expires_in = serializers.IntegerField()
     user = UserOut()
 

@@ -89,7 +89,7 @@ def rotate(*, refresh_token: str, now: datetime) -> Tokens:
         family.update(revoked_at=now)
         raise TokenRevoked("This token was used before. Please sign in again.")
     current = TokenFamily.objects.select_related("user").get(pk=old["sid"])
-    if current.revoked_at or not current.user.is_active:
+    if not current.user.is_active:
         raise TokenRevoked("This token no longer counts. Please sign in again.")
     return tokens_of(current, now=now)
 

@@ -10,6 +10,7 @@ from accounts import services
 from accounts.models import User
 
 PASSWORD = "correct-Horse-7-battery"  # noqa: S105  # opens nothing but accounts of tests
+NEW_PASSWORD = "another-Horse-8-battery"  # noqa: S105  # neither
 _numbers = count(1)
 
 

@@ -1,5 +1,6 @@
 """Where HTTP meets the domain: one error shape, one way to page."""
 
+from datetime import UTC
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -72,7 +73,8 @@ def limit_of(text: str | None, *, default: int, most: int) -> int:
 
 def _is_instant(text: str) -> bool:
     instant = parse_datetime(text)
-    return instant is not None and instant.tzinfo is not None
+    # OverflowError, a refusal too, where UTC has no such time.
+    return instant is not None and instant.tzinfo is not None and bool(instant.astimezone(UTC))
 
 
 def _bad_cursor() -> errors.Invalid:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
+from json import JSONDecodeError
 from typing import IO, Any
 
 from django.conf import settings
@@ -40,9 +41,18 @@ class BoundedJSONParser(JSONParser):
             value = super().parse(BytesIO(text), media_type, context)
         except RecursionError as error:
             raise _too_deep() from error
+        except ParseError as error:
+            raise _not_json(error.__context__) from error
         if _is_deep(value):
             raise _too_deep()
         return value
+
+
+def _not_json(reason: BaseException | None) -> ParseError:
+    if isinstance(reason, JSONDecodeError):
+        where = f"line {reason.lineno}, column {reason.colno}"
+        return ParseError(f"The body is not JSON: {reason.msg} at {where}.")
+    return ParseError("The body is not JSON in UTF-8, or holds a number that JSON has not.")
 
 
 def _too_deep() -> ParseError:

@@ -107,6 +107,18 @@ class TestWithoutASignal:
 
         assert target(outcome) == ("c5.large", THERE, "spot")
 
+    def test_equal_costs_go_by_name_before_purchase(self):
+        market = a_market(
+            ("m5.large", HERE, 0.05),
+            ("c5.large", HERE, 0.09),
+            ("d5.large", HERE, 0.03),
+            on_demand={"c5.large": 0.03},
+        )
+
+        outcome = decide(inputs_of(market, model=NO_RISK))
+
+        assert target(outcome) == ("c5.large", HERE, "on_demand")
+
     def test_an_on_demand_machine_moves_to_spot(self):
         outcome = decide(inputs_of(two_zones(0.05, 0.04), machine=ON_DEMAND))
 

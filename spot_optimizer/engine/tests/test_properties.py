@@ -153,7 +153,9 @@ def cost_by_hand(given_inputs: Inputs, outcome: Outcome, row: int) -> float:
     verdict, here = outcome.pool(row), outcome.pool(outcome.current)
     value = given_inputs.preferences.downtime_usd_per_hour
     hazard = 0.0
-    if verdict.purchase == "spot":
+    assert verdict.price is not None
+    assert verdict.crash_probability is not None
+    if verdict.interruption_band is not None:
         share = (0.025, 0.075, 0.125, 0.175, 0.30)[verdict.interruption_band]
         hazard = -log(1 - share) / 730
     assert abs(verdict.crash_probability - (1 - exp(-hazard))) < 1e-12

@@ -1,0 +1,299 @@
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from sandbox.testing import a_session
+from spot_optimizer.server import PATIENCE
+from spot_optimizer.settings import BASE_DIR
+from streaming.publish import log, publish, session_ended
+from streaming.threads import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+say = in_thread(publish)
+
+
+def database_url():
+    there = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{there['NAME']}"
+    password = f":{there['PASSWORD']}" if there["PASSWORD"] else ""
+    return f"postgresql://{there['USER']}{password}@{there['HOST']}:{there['PORT']}/{there['NAME']}"
+
+
+def a_free_port():
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return probe.getsockname()[1]
+
+
+class RunningServer:
+    """A server process of its own, on the test's database."""
+
+    def __init__(self, **environment) -> None:
+        self.port = a_free_port()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "spot_optimizer.server"],
+            cwd=BASE_DIR,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "spot_optimizer.settings",
+                "DATABASE_URL": database_url(),
+                "API_HOST": "127.0.0.1",
+                "API_PORT": str(self.port),
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(self):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return self
+        raise AssertionError(self.process.communicate())
+
+    def stop(self):
+        """Ask it to stop, and return what it had to say in its whole life."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return "".join(self.process.communicate(timeout=15))
+        finally:
+            self.process.kill()
+
+    def memory(self):
+        """[MiB]"""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def watch(self, session_id, query="", *, max_queue=None, **options):
+        # With a short queue this client stops reading while nobody asks it for frames.
+        return connect(
+            f"ws://127.0.0.1:{self.port}/api/v1/ws/sandbox/{session_id}?{query}",
+            max_queue=max_queue,
+            close_timeout=1,
+            **options,
+        )
+
+    @asynccontextmanager
+    async def watching(self, session_id, query="", **options):
+        async with self.watch(session_id, query, **options) as watcher:
+            assert json.loads(await watcher.recv())["type"] == "welcome"
+            yield watcher
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup):
+    server = RunningServer().wait()
+    try:
+        yield server
+    finally:
+        said = server.stop()
+    assert said == ""  # no traceback, no access log
+    assert server.process.returncode == 0
+
+
+@pytest.fixture
+def session(transactional_db):
+    return a_session()
+
+
+async def seqs(watcher, count):
+    async with asyncio.timeout(20):
+        return [json.loads(await watcher.recv())["seq"] for _ in range(count)]
+
+
+async def closed_with(watcher):
+    """Read until it is closed; return the frames and the code."""
+    frames = []
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                frames.append(json.loads(await watcher.recv()))
+    except ConnectionClosed as closed:
+        return frames, closed.rcvd and closed.rcvd.code
+
+
+async def say_much(session_id, *, writers, each, text="x"):
+    async def write(writer):
+        for n in range(each):
+            await say(session_id, log("SYSTEM", f"{writer}/{n} {text}"))
+
+    await asyncio.gather(*(write(writer) for writer in range(writers)))
+
+
+class TestWatching:
+    async def test_twenty_get_every_line_once_and_in_order(self, server, session):
+        async def watch(n):
+            async with server.watching(session.pk, "after=0" if n % 2 else "") as watcher:
+                return await seqs(watcher, 200)
+
+        watchers = [asyncio.create_task(watch(n)) for n in range(20)]
+        await asyncio.sleep(0.5)
+        await say_much(session.pk, writers=4, each=50)
+
+        for seen in await asyncio.gather(*watchers):
+            assert seen == list(range(1, 201))
+
+    async def test_who_comes_again_goes_on_where_he_was(self, server, session):
+        async def watch_with_breaks(step):
+            seen = []
+            while len(seen) < 200:
+                after = f"after={len(seen)}"
+                async with server.watching(session.pk, after) as watcher:
+                    seen += await seqs(watcher, min(step, 200 - len(seen)))
+            return seen
+
+        watchers = [asyncio.create_task(watch_with_breaks(7 + n)) for n in range(10)]
+        await say_much(session.pk, writers=4, each=50)
+
+        for seen in await asyncio.gather(*watchers):
+            assert seen == list(range(1, 201))
+
+    async def test_a_restart_costs_who_comes_again_nothing(self, session):
+        await say_much(session.pk, writers=1, each=10)
+        first = await asyncio.to_thread(RunningServer().wait)
+        async with first.watching(session.pk, "after=0") as watcher:
+            seen = await seqs(watcher, 10)
+            first.process.kill()
+            await asyncio.to_thread(first.process.communicate)
+            await say_much(session.pk, writers=1, each=10)
+        second = await asyncio.to_thread(RunningServer().wait)
+        try:
+            async with second.watching(session.pk, f"after={seen[-1]}") as watcher:
+                seen += await seqs(watcher, 10)
+        finally:
+            await asyncio.to_thread(second.stop)
+
+        assert seen == list(range(1, 21))
+
+    async def test_the_end_closes(self, server, session):
+        async with server.watching(session.pk) as watcher:
+            await say(session.pk, session_ended("ended by its owner"))
+
+            frames, code = await closed_with(watcher)
+
+        assert ([frame["type"] for frame in frames], code) == (["session_ended"], 4410)
+
+    @pytest.mark.parametrize("path", [f"/api/v1/ws/sandbox/{uuid4()}", "/api/v1/ws/x", "/%F0%9F"])
+    async def test_what_is_not_there_is_said(self, server, path):
+        async with connect(f"ws://127.0.0.1:{server.port}{path}") as watcher:
+            frames, code = await closed_with(watcher)
+
+        assert ([frame["code"] for frame in frames], code) == (["not_found"], 4404)
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
+    async def test_a_foreign_page_is_turned_away(self, server, session, origin):
+        async with server.watch(session.pk, additional_headers={"Origin": origin}) as watcher:
+            frames, code = await closed_with(watcher)
+
+        assert ([frame["code"] for frame in frames], code) == (["foreign_origin"], 4403)
+
+    async def test_our_own_page_is_let_in(self, server, session):
+        ours = {"Origin": f"http://127.0.0.1:{server.port}"}
+        async with server.watching(session.pk, additional_headers=ours):
+            pass
+
+
+class TestASlowClient:
+    """It takes nothing: 500 lines of 16 KiB fill what the kernel buffers, and our MiB."""
+
+    async def test_is_closed_and_costs_nobody_else_anything(self, server, session):
+        before = server.memory()
+        async with (
+            server.watching(session.pk, max_queue=1) as slow,
+            server.watching(session.pk) as other,
+        ):
+            reading = asyncio.create_task(seqs(other, 500))
+            await say_much(session.pk, writers=2, each=250, text="x" * 16_000)
+            seen = await reading
+            await asyncio.sleep(PATIENCE + 1)
+            grown = server.memory() - before
+            await say(session.pk, log("SYSTEM", "goes on"))
+            assert await seqs(other, 1) == [501]
+
+            frames, code = await closed_with(slow)
+
+        assert seen == list(range(1, 501))
+        assert (frames[-1]["code"], code) == ("too_slow", 4408)
+        assert [frame["seq"] for frame in frames[:-1]] == list(range(1, len(frames)))
+        assert len(frames) < 500
+        assert grown < 40
+
+    async def test_who_reads_slowly_but_reads_is_replayed_everything(self, server, session):
+        await say_much(session.pk, writers=1, each=400, text="x" * 16_000)
+        async with server.watching(session.pk, "after=0", max_queue=1) as watcher:
+            seen = []
+            for _ in range(400):
+                seen += await seqs(watcher, 1)
+                await asyncio.sleep(0.005)
+
+        assert seen == list(range(1, 401))
+
+
+class TestWhatAClientSends:
+    async def test_a_frame_over_64_kib_closes(self, server, session):
+        async with server.watching(session.pk) as watcher:
+            await watcher.send("x" * (64 * 1024 + 1))
+
+            assert await closed_with(watcher) == ([], 1009)
+
+    async def test_64_kib_are_only_wrong(self, server, session):
+        async with server.watching(session.pk) as watcher:
+            await watcher.send("x" * (64 * 1024))
+
+            assert json.loads(await watcher.recv())["code"] == "not_understood"
+
+    async def test_a_flood_is_bounded_and_the_stream_goes_on(self, server, session):
+        before, grown = server.memory(), 0.0
+        async with (
+            server.watching(session.pk) as flooding,
+            server.watching(session.pk) as other,
+        ):
+            for n in range(2000):
+                await flooding.send("x" * 60_000)
+                grown = max(grown, server.memory() - before if n % 50 == 0 else 0)
+            await say(session.pk, log("SYSTEM", "one"))
+            assert await seqs(other, 1) == [1]
+
+            frames = [json.loads(await flooding.recv()) for _ in range(2001)]
+
+        assert [frame["seq"] for frame in frames if "seq" in frame] == [1]
+        assert grown < 40
+
+
+class TestStarting:
+    def test_a_port_in_use_is_one_sentence(self, transactional_db):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            server = RunningServer(API_PORT=str(port))
+            _, said = server.process.communicate(timeout=30)
+
+        assert said == (
+            f"Port {port} of 127.0.0.1 is in use. Stop what uses it, or set API_PORT.\n"
+        )
+        assert server.process.returncode == 1
+
+    def test_http_is_answered(self, server):
+        address = f"http://127.0.0.1:{server.port}/static/admin/css/base.css"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert answer.status == 200
+            assert answer.headers["Server"] == "spot-optimizer"
