@@ -6,12 +6,14 @@ import threading
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Self
 
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.session import Session
+from botocore.utils import parse_timestamp
 from django.conf import settings
 
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -175,7 +177,19 @@ def _client(service: str, region: str, config: Config, **keys: Any) -> Any:
 
 @cache
 def _session() -> Session:
-    return Session(session_vars=NOTHING_AMBIENT)
+    session = Session(session_vars=NOTHING_AMBIENT)
+    # A price history has thousands of times; botocore's parser guesses the form of each.
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_timestamp)
+    return session
+
+
+def _timestamp(value: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return parse_timestamp(value)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _check_deadline(**_: object) -> None:

@@ -114,9 +114,12 @@ ACCELERATORS = [
 def _accelerator(item: Mapping[str, Any]) -> tuple[str | None, int]:
     for info, key in ACCELERATORS:
         devices = item.get(info, {}).get(key, [])
-        if devices:
-            first = devices[0]
-            maker = first.get("Manufacturer", "AWS")
-            count = sum(device.get("Count", 1) for device in devices)
-            return f"{maker} {first.get('Name', '')}".strip(), count
+        if not devices:
+            continue
+        first = devices[0]
+        name = f"{first.get('Manufacturer', 'AWS')} {first.get('Name', '')}".strip()
+        if count := sum(device.get("Count", 1) for device in devices):
+            return name, count
+        # A share of one is another accelerator than a whole one.
+        return f"{name}, {first['GpuPartitionSize']:g} of one", first.get("LogicalGpuCount", 1)
     return None, 0

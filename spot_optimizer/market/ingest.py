@@ -191,8 +191,12 @@ def store_on_demand(*, region: str, prices: Iterable[PriceOnDemand], learned_at:
     learned = {(price.operating_system, price.instance_type): price for price in prices}
     with transaction.atomic():
         take(region)
-        rows = OnDemandPrice.objects.filter(region=region, at__lte=learned_at).order_by("at")
-        known = {(row.operating_system, row.instance_type): row.price for row in rows}
+        rows = OnDemandPrice.objects.filter(
+            region=region, at__lte=learned_at, instance_type__in=[name for _, name in learned]
+        )
+        known = {
+            (row.operating_system, row.instance_type): row.price for row in rows.order_by("at")
+        }
         OnDemandPrice.objects.bulk_create(
             [
                 OnDemandPrice(

@@ -8,7 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
-from sandbox.testing import OPENED, a_session
+from sandbox.testing import OPENED, a_silent_session
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def session(transactional_db):
-    session = a_session()
+    session = a_silent_session()
     publish(session.pk, log("SYSTEM", "one"), log("SYSTEM", "two"), log("SYSTEM", "three"))
     return session
 
@@ -53,8 +53,8 @@ class TestWelcome:
             "expires_at": "2026-01-15T14:00:00Z",
         }
 
-    async def test_of_a_session_without_lines_counts_from_zero(self):
-        session = await in_thread(a_session)()
+    async def test_of_a_silent_session_without_lines_counts_from_zero(self):
+        session = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["last_seq"] == 0
             await say(session.pk, log("SYSTEM", "first"))
@@ -118,7 +118,7 @@ class TestLines:
                 assert await seqs(watcher, 1, timeout=0.3) == [seq]
 
     async def test_of_another_session_are_not_told(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await say(other.pk, log("SYSTEM", "not yours"))
@@ -201,7 +201,7 @@ class TestTickets:
             assert await close_code(watcher) == 4403
 
     async def test_another_sessions_ticket_opens_nothing(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk, f"ticket={other.stream_ticket}") as watcher:
             await watcher.receive_json_from()
             assert await close_code(watcher) == 4403
@@ -212,7 +212,7 @@ class TestTickets:
             assert (await watcher.receive_json_from())["type"] == "welcome"
 
     async def test_another_user_is_not_the_owner(self, session):
-        other = await in_thread(a_session)(user=None)
+        other = await in_thread(a_silent_session)(user=None)
         cookie = await in_thread(cookie_of)(other.user)
         async with watcher_of(session.pk, headers=[cookie]) as watcher:
             await watcher.receive_json_from()

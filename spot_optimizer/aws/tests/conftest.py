@@ -5,6 +5,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from spot_optimizer.aws.session import Access, Credentials, Deadline
+from spot_optimizer.emulator.testing import emulator, reset_emulator
+
+__all__ = ["emulator", "reset_emulator"]
 
 KEY, SECRET, TOKEN = (
     "AKIAMARKEDKEY0000001",
@@ -88,3 +91,11 @@ def an_access(region="us-east-1", read_timeout=5.0, **credentials):
 
 def soon(seconds=20):
     return Deadline.in_(seconds)
+
+
+@pytest.fixture
+def access(emulator, settings) -> Access:
+    """The emulator's account, in the region where its machines are."""
+    settings.AWS_ENDPOINT_URL = emulator.url
+    region = emulator.instances()[0]["region"]
+    return Access(Credentials(emulator.access_key, emulator.secret_key), region)

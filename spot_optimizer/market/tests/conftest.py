@@ -1,0 +1,3 @@
+from spot_optimizer.emulator.testing import emulator, reset_emulator
+
+__all__ = ["emulator", "reset_emulator"]
