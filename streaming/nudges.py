@@ -1,7 +1,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -32,6 +31,7 @@ class Nudges:
         self._is_news = is_news
         self._layer: Any = get_channel_layer()
         self._channel = ""
+        self._nudging: asyncio.Task[None] | None = None
         self._joined = False
         self._away = False
 
@@ -47,15 +47,23 @@ class Nudges:
     ) -> None:
         try:
             async with asyncio.timeout(LOOK_EVERY):
+                if self._nudging is not None:
+                    await asyncio.wait({self._nudging})
                 await self._layer.group_discard(NUDGES, self._channel)
-        except (RedisError, OSError) as error:
-            self._say_that_it_is_away(error)
+        except (RedisError, OSError) as trouble:
+            self._say_that_it_is_away(trouble)
 
     async def wait(self) -> None:
         """Return when there is news, and after `LOOK_EVERY` at the latest."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY):
-                await self._nudge()
+        if self._nudging is None or self._nudging.done():
+            self._nudging = asyncio.create_task(self._nudge())
+        try:
+            # A task of its own: a layer that is slow to give up must not make the look late.
+            await asyncio.wait({self._nudging}, timeout=LOOK_EVERY)
+        finally:
+            self._nudging.cancel()
+        if self._nudging.done() and not self._nudging.cancelled():
+            self._nudging.result()
 
     async def _nudge(self) -> None:
         try:
@@ -81,5 +89,5 @@ class Nudges:
 
     def _say_that_it_is_away(self, error: Exception) -> None:
         if not self._away:
-            logger.warning("the channel layer is away, news is late: %r", error)
+            logger.warning("the channel layer is away, news is late: %s", error)
         self._away = True
