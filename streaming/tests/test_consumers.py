@@ -27,6 +27,10 @@ def session(transactional_db):
 
 def end(session):
     publish(session.pk, status("ended"), session_ended("expired"))
+    _end_silently(session)
+
+
+def _end_silently(session):
     SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=OPENED)
 
 
@@ -98,6 +102,16 @@ class TestLines:
             await watcher.receive_json_from()
 
             assert await seqs(watcher, 5000) == list(range(1, 5001))
+
+    async def test_are_replayed_at_once_while_others_are_watched(self, session):
+        other = await in_thread(a_session)()
+        async with watcher_of(other.pk) as watcher:
+            await watcher.receive_json_from()
+            await asyncio.sleep(0.2)  # its reader waits now
+            async with watcher_of(session.pk, "after=0") as late:
+                await late.receive_json_from()
+
+                assert await seqs(late, 3, timeout=0.4) == [1, 2, 3]
 
     async def test_what_no_nudge_told_is_found_within_a_second(self, session, settings):
         settings.CHANNEL_LAYERS = with_layer("DeafLayer")
@@ -270,6 +284,13 @@ class TestTheEnd:
         async with watcher_of(session.pk, "after=1") as watcher:
             await watcher.receive_json_from()
             assert await seqs(watcher, 4) == [2, 3, 4, 5]
+            assert await close_code(watcher) == 4410
+
+    async def test_closes_even_where_nobody_told_it(self, session):
+        await in_thread(_end_silently)(session)
+        async with watcher_of(session.pk, "after=0") as watcher:
+            await watcher.receive_json_from()
+            assert await seqs(watcher, 3) == [1, 2, 3]
             assert await close_code(watcher) == 4410
 
     @pytest.mark.parametrize("after", ["5", "77"])
