@@ -50,6 +50,7 @@ async def watch(platform, session, *, after):
 async def walk(platform, token, session):
     watching = asyncio.create_task(watch(platform, session, after=0))
     own = f"{SESSIONS}/{session['session_id']}"
+    await asyncio.to_thread(platform.evaluated, session["session_id"], token)
     evaluated = await asyncio.to_thread(platform.ask, "POST", f"{own}/evaluate", {}, token)
     ended = await asyncio.to_thread(platform.ask, "DELETE", own, None, token)
     return evaluated, ended, *await watching
@@ -67,8 +68,8 @@ def test_from_nothing_to_a_decision_watched_live(platform):
     assert frames[0]["type"] == "welcome"
     lines = frames[1:]
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
-    assert [line["stage"] for line in lines if line.get("stage")] == STAGES
-    assert [line for line in lines if line["type"] == "decision"]
+    assert [line["stage"] for line in lines if line.get("stage")] == STAGES * 2
+    assert len([line for line in lines if line["type"] == "decision"]) == 2
     assert lines[-1]["type"] == "session_ended"
     assert code == 4410
 
@@ -110,7 +111,7 @@ def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
     session = platform.a_session(token, spot)
 
     platform.emulator("/rebalance", instance_id=spot["instance_id"])
-    asked = platform.ask("POST", f"{SESSIONS}/{session['session_id']}/evaluate", {}, token)
+    asked = platform.evaluated(session["session_id"], token)
 
     assert asked.json()["decision"] == "DRAIN", asked.data
     assert asked.json()["aws_signal"] == "REBALANCE"
