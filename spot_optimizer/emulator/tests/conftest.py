@@ -5,18 +5,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from spot_optimizer.emulator.testing import (  # noqa: F401 - fixtures
-    EmulatorClient,
-    emulator,
-    reset_emulator,
-)
+from spot_optimizer.emulator.testing import EmulatorClient
 
 Aws = Callable[..., Any]
 SESSION = boto3.Session()  # it keeps what it has read of the service models
 
 
 @pytest.fixture
-def aws(emulator: EmulatorClient) -> Aws:  # noqa: F811
+def aws(emulator: EmulatorClient) -> Aws:
     """A maker of boto3 clients with the demo account's keys; keywords replace what they name."""
 
     def client(service: str, region: str = "us-east-1", **replaced: Any) -> Any:
