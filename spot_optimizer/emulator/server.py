@@ -104,5 +104,7 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 def _watch_parent() -> None:
-    sys.stdin.buffer.read()
+    # Unbuffered: a thread inside a buffered read stops the interpreter from ending cleanly.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -68,6 +68,13 @@ class Platform:
             time.sleep(0.1)
         raise AssertionError(f"did not start within {START_WITHIN} s:\n{self.log.read_text()}")
 
+    def __enter__(self) -> "Platform":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)

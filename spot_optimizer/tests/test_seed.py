@@ -45,9 +45,8 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
-    platform = Platform(tmp_path_factory.mktemp("seed") / "var").start()
-    yield platform
-    platform.stop()
+    with Platform(tmp_path_factory.mktemp("seed") / "var") as platform:
+        yield platform
 
 
 def run(platform, command, token=""):

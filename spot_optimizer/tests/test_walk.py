@@ -21,9 +21,8 @@ SESSIONS = "/api/v1/sandbox/sessions"
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):
-    platform = Platform(tmp_path_factory.mktemp("walk") / "var").start()
-    yield platform
-    platform.stop()
+    with Platform(tmp_path_factory.mktemp("walk") / "var") as platform:
+        yield platform
 
 
 def until(found, *, seconds=30, what="it"):
@@ -158,8 +157,14 @@ def test_a_port_in_use_is_one_clear_sentence(platform):
     assert "Traceback" not in done.stderr
 
 
-def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(tmp_path):
-    platform = Platform(tmp_path / "var").start()
+@pytest.fixture
+def own_platform(tmp_path):
+    with Platform(tmp_path / "var") as platform:
+        yield platform
+
+
+def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
+    platform = own_platform
     token = platform.a_token()
     session = platform.a_session(token)
     own = f"{SESSIONS}/{session['session_id']}"
@@ -192,11 +197,11 @@ def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(tmp_path):
     assert platform.stop() == 0
 
 
-def test_a_planted_secret_is_found_nowhere(tmp_path):
+def test_a_planted_secret_is_found_nowhere(own_platform):
+    platform = own_platform
     secret = "PLANTED/secret+of/nobody+0123456789abcdef"
     password = "Planted-Passw0rd-of-nobody"
     session_token = "PLANTEDSESSIONTOKENOFNOBODY" * 4
-    platform = Platform(tmp_path / "var").start()
     body = {"email": "planted@example.com", "username": "planted", "password": password}
     token = platform.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
     answers = []
