@@ -15,22 +15,16 @@ def aws(emulator: Any, settings: Any) -> Any:
     return emulator
 
 
-@pytest.fixture(scope="session")
-def _filled_market(emulator: Any, django_db_setup: None, django_db_blocker: Any) -> None:
-    """Fetch us-east-1 once for all tests that only need some market, as a first evaluation does."""
-    from django.utils import timezone
-
-    from sandbox.jobs import cleanup, evaluations
-    from sandbox.testing import an_emulated_session, an_evaluation
+@pytest.fixture(scope="module")
+def _filled_market(emulator: Any, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Fetch us-east-1 once for a module's tests, as a first evaluation does; then forget it."""
+    from sandbox.testing import fill_market, forget_market
 
     with django_db_blocker.unblock(), override_settings(AWS_ENDPOINT_URL=emulator.url):
-        session = an_emulated_session(emulator)
-        evaluation = an_evaluation(session)
-        evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
-        user = session.user
-        cleanup.clean_up(session_id=session.pk, now=timezone.now())
-        session.delete()
-        user.delete()
+        fill_market(emulator)
+    yield
+    with django_db_blocker.unblock():
+        forget_market()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
@@ -33,7 +34,7 @@ API_PORT = env.int("API_PORT", 8000, validate=validate.Range(min=0, max=65535))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [], subcast=str.strip)
 
-DATABASE = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR}/db.sqlite3")
+DATABASE_URL = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR}/db.sqlite3"
 DB_POOL_SIZE = env.int("DB_POOL_SIZE", 10, validate=validate.Range(min=0))
 DB_POOL_OVERFLOW = env.int("DB_POOL_OVERFLOW", 20, validate=validate.Range(min=0))
 REDIS_URL = env.str("REDIS_URL", "")
@@ -65,11 +66,16 @@ LOG_LEVEL = env.str(
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
+DATABASE: Any = {}
 
 
 def _refuse_to_start() -> None:
     """Say everything that is unsafe in this environment, at once."""
     problems = []
+    try:
+        DATABASE.update(dj_database_url.parse(DATABASE_URL))
+    except ValueError:  # its own message would show the password
+        problems.append("DATABASE_URL is not a database's URL: write postgresql://user@host/name.")
     try:
         for key in ENCRYPTION_KEYS:
             Fernet(key)
@@ -250,6 +256,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStateEnum": "sandbox.models.SandboxSession.State",
+        "EvaluationStateEnum": "sandbox.models.Evaluation.State",
+    },
 }
 
 # --- Background work and streams: in-process by default, Redis by REDIS_URL

@@ -1,7 +1,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -14,6 +13,7 @@ from streaming.publish import NUDGES
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.8  # [s] a look takes time too, and the contract says a second
+GIVE_UP = 0.1  # [s] for a layer that is told to stop waiting
 
 
 class Nudges:
@@ -32,6 +32,7 @@ class Nudges:
         self._is_news = is_news
         self._layer: Any = get_channel_layer()
         self._channel = ""
+        self._nudging: asyncio.Task[None] | None = None
         self._joined = False
         self._away = False
 
@@ -47,15 +48,24 @@ class Nudges:
     ) -> None:
         try:
             async with asyncio.timeout(LOOK_EVERY):
+                if self._nudging is not None:
+                    await asyncio.wait({self._nudging})
                 await self._layer.group_discard(NUDGES, self._channel)
-        except (RedisError, OSError) as error:
-            self._say_that_it_is_away(error)
+        except (RedisError, OSError) as trouble:
+            self._say_that_it_is_away(trouble)
 
     async def wait(self) -> None:
-        """Return when there is news, and after `LOOK_EVERY` at the latest."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY):
-                await self._nudge()
+        """Return when there is news, and when it is time to look: after about `LOOK_EVERY`."""
+        if self._nudging is None or self._nudging.done():
+            self._nudging = asyncio.create_task(self._nudge())
+        try:
+            # A task of its own: a layer that is slow to give up must not make the look late.
+            await asyncio.wait({self._nudging}, timeout=LOOK_EVERY)
+        finally:
+            self._nudging.cancel()
+        await asyncio.wait({self._nudging}, timeout=GIVE_UP)
+        if self._nudging.done() and not self._nudging.cancelled():
+            self._nudging.result()
 
     async def _nudge(self) -> None:
         try:
@@ -74,12 +84,12 @@ class Nudges:
 
     def _says_news(self, nudge: dict[str, Any]) -> bool:
         try:
-            return self._is_news(UUID(nudge["stream"]), nudge["seq"])
+            return self._is_news(UUID(str(nudge["stream"])), nudge["seq"])
         except (KeyError, TypeError, ValueError):
             logger.warning("a nudge that says nothing: %r", nudge)
             return False
 
     def _say_that_it_is_away(self, error: Exception) -> None:
         if not self._away:
-            logger.warning("the channel layer is away, news is late: %r", error)
+            logger.warning("the channel layer is away, news is late: %r %s", error, error)
         self._away = True

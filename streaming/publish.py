@@ -113,7 +113,9 @@ def _nudge(stream_id: UUID, seq: int) -> None:
         async_to_sync(_send_nudge)(stream_id, seq)
     except (RedisError, OSError, ChannelFull) as error:
         _silent_until = time.monotonic() + SILENCE
-        logger.warning("the channel layer is away, watchers look for themselves: %r", error)
+        logger.warning(
+            "the channel layer is away, watchers look for themselves: %r %s", error, error
+        )
 
 
 async def _send_nudge(stream_id: UUID, seq: int) -> None:

@@ -40,14 +40,15 @@ class _Tail:
         self._grown = asyncio.Event()
 
     def extend(self, frames: Iterable[Frame]) -> None:
-        """Take the lines that are new here; two looks may bring the same ones."""
+        """
+        Take the lines that are new here; two looks may bring the same ones.
+
+        A look that passes lines over brings a whole page, so what is kept has no gap.
+        """
         for frame in frames:
-            if frame.seq <= self.last_seq:
-                continue
-            if frame.seq > self.last_seq + 1:
-                self.frames.clear()  # what was passed over is in the table
-            self.frames.append(frame)
-            self.last_seq = frame.seq
+            if frame.seq > self.last_seq:
+                self.frames.append(frame)
+                self.last_seq = frame.seq
         self._wake()
 
     def behind(self, after: int) -> list[Frame]:

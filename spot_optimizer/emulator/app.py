@@ -103,6 +103,8 @@ class Emulator:
     def _answer(self, call: Call) -> Response:
         if own := ANSWERS.get(call.name):
             return answer(call, own(self._world, call))
+        if call.service == "ec2":
+            ec2.check_instance_ids(call)
         environ = call.request.environ | {
             "HTTP_X_MOTO_ACCOUNT_ID": self._world.account.id,
             "wsgi.input": BytesIO(call.request.get_data(cache=True)),  # we have read the real one

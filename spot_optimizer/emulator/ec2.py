@@ -1,5 +1,6 @@
 """What EC2 answers about types, zones and spot requests. The rest of EC2 is moto's."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from spot_optimizer.emulator.world import World
 
 TYPES_ON_A_PAGE = 100
 OFFERINGS_ON_A_PAGE = 1_000
+INSTANCE_ID = re.compile("i-([0-9a-f]{8}|[0-9a-f]{17})")
 
 Result = dict[str, Any]
 
@@ -23,6 +25,14 @@ def _type_filter(name: str) -> Values[InstanceType]:
 
 
 TYPE_FILTERS = {name: _type_filter(name) for name in InstanceType._filter_attributes}
+
+
+def check_instance_ids(call: Call) -> None:
+    """:raises Refusal: something that cannot be an instance's id is asked for as one"""
+    for text in parameters(call).get("InstanceIds") or []:
+        if not INSTANCE_ID.fullmatch(text):
+            raise Refusal("InvalidInstanceID.Malformed", f'Invalid id: "{text}"')
+
 
 OFFERING_FILTERS: dict[str, Values[dict[str, str]]] = {
     "instance-type": lambda offering: offering["InstanceType"],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -10,6 +11,8 @@ from spot_optimizer.emulator.paging import page
 from spot_optimizer.emulator.prices import vcpus, windows_licence
 from spot_optimizer.emulator.wire import Call, Refusal, parameters
 from spot_optimizer.emulator.world import World
+
+Filter = tuple[str, str, str]  # type, field, value
 
 PRODUCTS_ON_A_PAGE = 100
 EFFECTIVE = "2026-01-01T00:00:00Z"
@@ -28,14 +31,19 @@ def get_products(_: World, call: Call) -> dict[str, Any]:
     filters = asked.get("Filters") or []
     if not all({"Type", "Field", "Value"} <= set(given) for given in filters):
         raise Refusal("InvalidParameterException", "A filter has a Type, a Field and a Value.")
-    wanted = [product for product in _products(filters) if _meets_all(product[0], filters)]
+    wanted = _wanted(tuple((f["Type"], f["Field"], f["Value"]) for f in filters))
     found, token = page(wanted, asked, largest=PRODUCTS_ON_A_PAGE)
     listed = [json.dumps(_listing(attributes, price)) for attributes, price in found]
     return {"FormatVersion": "aws_v1", "PriceList": listed, "NextToken": token}
 
 
-def _products(filters: list[dict[str, str]]) -> Iterator[tuple[dict[str, str], float]]:
-    exact = {f["Field"]: f["Value"] for f in filters if f["Type"] == "TERM_MATCH"}
+@lru_cache(maxsize=4)  # the pages of a list are asked for one after the other
+def _wanted(filters: tuple[Filter, ...]) -> list[tuple[dict[str, str], float]]:
+    return [product for product in _products(filters) if _meets_all(product[0], filters)]
+
+
+def _products(filters: tuple[Filter, ...]) -> Iterator[tuple[dict[str, str], float]]:
+    exact = {field: value for kind, field, value in filters if kind == "TERM_MATCH"}
     for region in REGIONS:
         if exact.get("regionCode", region) != region:
             continue
@@ -77,8 +85,8 @@ def _attributes(offer: Offer, system: str, status: str) -> dict[str, str]:
     }
 
 
-def _meets_all(attributes: Mapping[str, str], filters: list[dict[str, str]]) -> bool:
-    return all(_meets(attributes, f["Type"], f["Field"], f["Value"]) for f in filters)
+def _meets_all(attributes: Mapping[str, str], filters: tuple[Filter, ...]) -> bool:
+    return all(_meets(attributes, *given) for given in filters)
 
 
 def _meets(attributes: Mapping[str, str], kind: str, field: str, value: str) -> bool:

@@ -51,9 +51,10 @@ def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
         signal.signal(number, _stop)
     if options["parent_watch"]:
         threading.Thread(target=_watch_parent, daemon=True).start()
-    # Half of the start would be collecting: moto's tables are large and stay for ever.
+    # Half of the start would go into collecting: moto's tables are large and stay for ever.
     gc.disable()
     server = _server(listening, options, environment.get("EVENTBRIDGE_SECRET", ""))
+    gc.collect()
     gc.freeze()
     gc.enable()
     server.serve_forever()

@@ -16,7 +16,7 @@ from django.db import connection
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from sandbox.testing import a_session
+from sandbox.testing import a_silent_session
 from spot_optimizer.server import PATIENCE
 from spot_optimizer.settings import BASE_DIR
 from streaming.publish import log, publish, session_ended
@@ -113,7 +113,7 @@ def server(django_db_setup):
 
 @pytest.fixture
 def session(transactional_db):
-    return a_session()
+    return a_silent_session()
 
 
 async def seqs(watcher, count):

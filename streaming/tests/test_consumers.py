@@ -8,7 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
-from sandbox.testing import OPENED, a_session
+from sandbox.testing import OPENED, a_silent_session
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
@@ -20,13 +20,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def session(transactional_db):
-    session = a_session()
+    session = a_silent_session()
     publish(session.pk, log("SYSTEM", "one"), log("SYSTEM", "two"), log("SYSTEM", "three"))
     return session
 
 
 def end(session):
     publish(session.pk, status("ended"), session_ended("expired"))
+    _end_silently(session)
+
+
+def _end_silently(session):
     SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=OPENED)
 
 
@@ -53,8 +57,8 @@ class TestWelcome:
             "expires_at": "2026-01-15T14:00:00Z",
         }
 
-    async def test_of_a_session_without_lines_counts_from_zero(self):
-        session = await in_thread(a_session)()
+    async def test_of_a_silent_session_without_lines_counts_from_zero(self):
+        session = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["last_seq"] == 0
             await say(session.pk, log("SYSTEM", "first"))
@@ -99,6 +103,16 @@ class TestLines:
 
             assert await seqs(watcher, 5000) == list(range(1, 5001))
 
+    async def test_are_replayed_at_once_while_others_are_watched(self, session):
+        other = await in_thread(a_session)()
+        async with watcher_of(other.pk) as watcher:
+            await watcher.receive_json_from()
+            await asyncio.sleep(0.2)  # its reader waits now
+            async with watcher_of(session.pk, "after=0") as late:
+                await late.receive_json_from()
+
+                assert await seqs(late, 3, timeout=0.4) == [1, 2, 3]
+
     async def test_what_no_nudge_told_is_found_within_a_second(self, session, settings):
         settings.CHANNEL_LAYERS = with_layer("DeafLayer")
         async with watcher_of(session.pk) as watcher:
@@ -118,7 +132,7 @@ class TestLines:
                 assert await seqs(watcher, 1, timeout=0.3) == [seq]
 
     async def test_of_another_session_are_not_told(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await say(other.pk, log("SYSTEM", "not yours"))
@@ -201,7 +215,7 @@ class TestTickets:
             assert await close_code(watcher) == 4403
 
     async def test_another_sessions_ticket_opens_nothing(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk, f"ticket={other.stream_ticket}") as watcher:
             await watcher.receive_json_from()
             assert await close_code(watcher) == 4403
@@ -212,7 +226,7 @@ class TestTickets:
             assert (await watcher.receive_json_from())["type"] == "welcome"
 
     async def test_another_user_is_not_the_owner(self, session):
-        other = await in_thread(a_session)(user=None)
+        other = await in_thread(a_silent_session)(user=None)
         cookie = await in_thread(cookie_of)(other.user)
         async with watcher_of(session.pk, headers=[cookie]) as watcher:
             await watcher.receive_json_from()
@@ -270,6 +284,13 @@ class TestTheEnd:
         async with watcher_of(session.pk, "after=1") as watcher:
             await watcher.receive_json_from()
             assert await seqs(watcher, 4) == [2, 3, 4, 5]
+            assert await close_code(watcher) == 4410
+
+    async def test_closes_even_where_nobody_told_it(self, session):
+        await in_thread(_end_silently)(session)
+        async with watcher_of(session.pk, "after=0") as watcher:
+            await watcher.receive_json_from()
+            assert await seqs(watcher, 3) == [1, 2, 3]
             assert await close_code(watcher) == 4410
 
     @pytest.mark.parametrize("after", ["5", "77"])

@@ -2,6 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from spot_optimizer.emulator.account import account_of
 from spot_optimizer.emulator.keys import ExpiredKey, UnknownKey, known_key, temporary_key
@@ -72,17 +75,30 @@ class TestSignatures:
 
         assert answer.status == 403
 
-    def test_a_signature_of_yesterday_is_refused(self, emulator):
-        headers = {
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={emulator.access_key}/20200101/"
-            "us-east-1/sts/aws4_request, SignedHeaders=host;x-amz-date, Signature=00",
-            "X-Amz-Date": "20200101T000000Z",
-        }
+    def test_a_good_signature_is_good_for_five_minutes(self, emulator):
+        now = datetime.now(UTC)
 
-        answer = urllib3.request("POST", emulator.url, headers=headers)
+        fresh = ask_who_i_am(emulator, signed_at=now - timedelta(minutes=4))
+        stale = ask_who_i_am(emulator, signed_at=now - timedelta(minutes=6))
 
-        assert answer.status == 403
-        assert b"SignatureDoesNotMatch" in answer.data
+        assert fresh.status == 200
+        assert stale.status == 403
+        assert b"SignatureDoesNotMatch" in stale.data
+
+
+def ask_who_i_am(emulator, *, signed_at):
+    stamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    request = AWSRequest(
+        "POST",
+        emulator.url,
+        data=b"Action=GetCallerIdentity&Version=2011-06-15",
+        headers={"Content-Type": "application/x-www-form-urlencoded", "X-Amz-Date": stamp},
+    )
+    request.context["timestamp"] = stamp
+    signer = SigV4Auth(Credentials(emulator.access_key, emulator.secret_key), "sts", "us-east-1")
+    to_sign = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(to_sign, request))
+    return urllib3.request("POST", emulator.url, body=request.data, headers=dict(request.headers))
 
 
 def keys(credentials):

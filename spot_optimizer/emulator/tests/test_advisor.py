@@ -71,6 +71,22 @@ def test_does_not_come_again_to_who_has_it(public):
         public.get_object(**OBJECT, IfNoneMatch=etag)
 
 
+def test_may_be_read_with_credentials_too_if_they_are_good(aws, public):
+    size = public.head_object(**OBJECT)["ContentLength"]
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+
+    assert aws("s3", config=config).head_object(**OBJECT)["ContentLength"] == size
+    with refused("SignatureDoesNotMatch", 403):
+        aws("s3", config=config, aws_secret_access_key="wrong").get_object(**OBJECT)
+
+
+def test_its_reading_can_be_denied(emulator, public):
+    emulator.deny("s3:GetObject")
+
+    with refused("AccessDenied", 403):
+        public.get_object(**OBJECT)
+
+
 def test_nothing_else_is_public(public):
     with refused("AccessDenied", 403):
         public.list_objects_v2(Bucket="spot-bid-advisor")

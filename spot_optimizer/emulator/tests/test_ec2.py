@@ -40,6 +40,8 @@ class TestDescribeInstances:
     def test_does_not_know_the_instance_of_somebody_else(self, aws):
         with refused("InvalidInstanceID.NotFound", 400):
             aws("ec2").describe_instances(InstanceIds=["i-0123456789abcdef0"])
+        with refused("InvalidInstanceID.Malformed", 400):
+            aws("ec2").describe_instances(InstanceIds=["my-server"])
 
     def test_says_that_a_dry_run_would_have_succeeded(self, aws):
         with refused("DryRunOperation", 412):

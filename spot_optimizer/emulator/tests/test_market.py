@@ -65,6 +65,15 @@ def test_never_costs_more_than_on_demand_nor_moves_fast(market, quarter):
         assert np.abs(np.diff(np.log(prices))).max(initial=0) < 0.06
 
 
+def test_rounding_does_not_lift_a_price_above_on_demand():
+    nearly_free_of_discount = Market(5, market_fit()._replace(ratio_median=2.0, pinned_ratio=2.0))
+    pools = [a_pool(f"f{i}.nano")._replace(on_demand=0.00466) for i in range(50)]
+
+    rows = nearly_free_of_discount.rows(pools, NOON - DAY, NOON)
+
+    assert rows.price.max() == 0.0046
+
+
 def test_says_a_price_again_within_two_days_and_never_twice_within_three_hours(quarter):
     for pool in range(600):
         times, _ = series(quarter, pool)

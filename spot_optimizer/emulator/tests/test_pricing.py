@@ -71,6 +71,13 @@ def test_pages_through_the_types_of_a_region(aws):
     assert len(names) == len(set(names)) > 300
 
 
+def test_a_filter_without_a_value_or_of_an_unknown_type_is_refused(aws):
+    strange = [{"Type": "SOUNDS_LIKE", "Field": "instanceType", "Value": "m5"}]
+
+    with refused("InvalidParameterException", 400):
+        aws("pricing").get_products(ServiceCode="AmazonEC2", Filters=strange)
+
+
 def test_sells_nothing_but_ec2(aws):
     with refused("NotFoundException"):
         aws("pricing").get_products(ServiceCode="AmazonS3")

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 import urllib3
@@ -13,10 +14,14 @@ from spot_optimizer.emulator.testing import ROOT
 COMMAND = [sys.executable, "-m", "spot_optimizer.emulator"]
 
 
+@contextmanager
 def started(*arguments, **pipes):
-    return subprocess.Popen(
-        [*COMMAND, "--port", "0", *arguments], cwd=ROOT, stdout=subprocess.PIPE, **pipes
-    )
+    command = [*COMMAND, "--port", "0", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # what should have ended and has not
 
 
 def test_its_first_line_is_for_machines_and_its_second_for_people(emulator):

@@ -95,6 +95,18 @@ def test_pages_give_each_row_once(aws, now):
     assert paged == whole
 
 
+def test_the_next_page_keeps_to_the_period_of_the_first(aws, now):
+    asked = {"InstanceTypes": ["c5.xlarge"], "MaxResults": 5}
+    ec2 = aws("ec2")
+    end = now - timedelta(days=30)
+    first = ec2.describe_spot_price_history(**asked, EndTime=end)
+
+    second = ec2.describe_spot_price_history(**asked, NextToken=first["NextToken"])
+
+    newest = second["SpotPriceHistory"][0]["Timestamp"]
+    assert newest <= first["SpotPriceHistory"][-1]["Timestamp"] <= end
+
+
 def test_a_page_holds_a_thousand_rows_at_most(aws, now):
     answer = aws("ec2").describe_spot_price_history(StartTime=now)
 

@@ -1,0 +1,126 @@
+"""The promise of the stream: every line once and in order, whatever happens to the nudges."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from django.db import connection
+
+from sandbox.testing import a_session
+from streaming.publish import log, session_ended
+from streaming.queries import PAGE
+from streaming.tests.layers import with_layer
+from streaming.tests.watching import close_code, say, seqs, watcher_of
+from streaming.threads import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def session(transactional_db):
+    return a_session()
+
+
+async def say_all(session_id, *, writers, each):
+    async def write(writer):
+        for n in range(each):
+            await say(session_id, log("SYSTEM", f"{writer}/{n}"))
+
+    await asyncio.gather(*(write(writer) for writer in range(writers)))
+
+
+@pytest.mark.parametrize("layer", [None, "LossyLayer", "DeafLayer"])
+async def test_twenty_watchers_get_every_line_once_and_in_order(session, settings, layer):
+    if layer is not None:
+        settings.CHANNEL_LAYERS = with_layer(layer)
+    async with AsyncExitStack() as stack:
+        watchers = [
+            await stack.enter_async_context(watcher_of(session.pk, "after=0" if n % 2 else ""))
+            for n in range(20)
+        ]
+        for watcher in watchers:
+            assert (await watcher.receive_json_from())["last_seq"] == 0
+
+        seen = [asyncio.create_task(seqs(watcher, 201, timeout=20)) for watcher in watchers]
+        await say_all(session.pk, writers=4, each=50)
+        await say(session.pk, session_ended("over"))
+
+        for numbers in await asyncio.gather(*seen):
+            assert numbers == list(range(1, 202))
+        for watcher in watchers:
+            assert await close_code(watcher) == 4410
+
+
+async def test_who_joins_in_the_middle_misses_nothing(session):
+    writing = asyncio.create_task(say_all(session.pk, writers=2, each=60))
+    async with AsyncExitStack() as stack:
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            watcher = await stack.enter_async_context(watcher_of(session.pk))
+            start = (await watcher.receive_json_from())["last_seq"]
+
+            assert await seqs(watcher, 120 - start, timeout=20) == list(range(start + 1, 121))
+        await writing
+
+
+async def test_more_lines_at_once_than_a_reader_keeps(session):
+    async with watcher_of(session.pk) as watcher:
+        await watcher.receive_json_from()
+        for _ in range(2):
+            await say(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE + 1)))
+
+        assert await seqs(watcher, 4 * PAGE + 2) == list(range(1, 4 * PAGE + 3))
+
+
+async def test_the_last_line_of_all_is_found(session, settings):
+    settings.CHANNEL_LAYERS = with_layer("DeafLayer")
+    async with watcher_of(session.pk) as watcher:
+        await watcher.receive_json_from()
+        await say(session.pk, log("SYSTEM", "one"))
+        assert await seqs(watcher, 1, timeout=2) == [1]
+        await asyncio.sleep(0.3)  # out of step with the look
+        await say(session.pk, session_ended("over"))
+
+        assert await seqs(watcher, 1, timeout=1) == [2]
+
+
+class TestTheDatabaseAway:
+    """Its table has another name for a while."""
+
+    async def test_lines_are_late(self, session):
+        async with watcher_of(session.pk) as watcher:
+            await watcher.receive_json_from()
+            await asyncio.sleep(0.1)
+            await rename("streaming_stream", "elsewhere")
+            try:
+                assert await watcher.receive_nothing(timeout=1)
+            finally:
+                await rename("elsewhere", "streaming_stream")
+            await say(session.pk, log("SYSTEM", "one"))
+
+            assert await seqs(watcher, 1, timeout=2) == [1]
+
+    async def test_who_comes_then_is_told(self, session):
+        await rename("streaming_stream", "elsewhere")
+        try:
+            async with watcher_of(session.pk) as watcher:
+                assert (await watcher.receive_json_from(5))["code"] == "unavailable"
+                assert await close_code(watcher) == 1011
+        finally:
+            await rename("elsewhere", "streaming_stream")
+
+    async def test_a_replay_that_breaks_off_closes(self, session):
+        await say(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE)))
+        await rename("streaming_line", "elsewhere")
+        try:
+            async with watcher_of(session.pk, "after=0") as watcher:
+                assert (await watcher.receive_json_from(5))["type"] == "welcome"
+                assert await close_code(watcher) == 1011
+        finally:
+            await rename("elsewhere", "streaming_line")
+
+
+@in_thread
+def rename(table, name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
