@@ -1,6 +1,7 @@
 """What is fetched from AWS, and when it is due. Each step says what it does before it does it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ TYPES_EVERY = timedelta(days=7)
 ON_DEMAND_EVERY = timedelta(days=1)
 ADVISOR_EVERY = timedelta(hours=1)
 # The price history of so many types is fetched, and then kept whatever happens next.
-TYPES_AT_A_TIME = 60
+TYPES_AT_A_TIME = 30
+GROUPS_AT_ONCE = 4  # AWS answers a page in about half a second, whoever else asks
 
 
 class Errand(NamedTuple):
@@ -118,10 +120,25 @@ def fetch_first_prices(errand: Errand, watched: WatchedTypeQuerySet) -> None:
         f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
         f"{errand.region}: they are new here."
     )
-    for start in range(0, len(names), TYPES_AT_A_TIME):
-        some = names[start : start + TYPES_AT_A_TIME]
-        prices = _fetch_prices(errand, some, since=errand.now - HISTORY)
-        errand.say(f"{prices} spot prices fetched, {start + len(some)} of {len(names)} types done.")
+    since, done, fetched = errand.now - HISTORY, 0, 0
+    groups = [names[i : i + TYPES_AT_A_TIME] for i in range(0, len(names), TYPES_AT_A_TIME)]
+    for group, prices in _several_at_once(errand, groups, since):
+        _store(errand, group, prices, since)
+        done, fetched = done + len(group), fetched + len(prices)
+        errand.say(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
+
+
+def _several_at_once(
+    errand: Errand, groups: list[list[str]], since: datetime
+) -> Iterator[tuple[list[str], list[SpotPrice]]]:
+    """Yield each group of types with its prices, as they come. Threads fetch and do no more."""
+    with ThreadPoolExecutor(max_workers=GROUPS_AT_ONCE) as pool:
+        asked = {pool.submit(_prices, errand, group, since): group for group in groups}
+        try:
+            for answer in as_completed(asked):
+                yield asked[answer], answer.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def fetch_news(errand: Errand, watched: WatchedTypeQuerySet, *, fresh: timedelta = FRESH) -> None:
@@ -132,32 +149,33 @@ def fetch_news(errand: Errand, watched: WatchedTypeQuerySet, *, fresh: timedelta
         return
     errand.say(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
     names = list(known.order_by("instance_type").values_list("instance_type", flat=True))
-    _fetch_prices(errand, names, since=oldest - OVERLAP)
+    since = oldest - OVERLAP
+    _store(errand, names, _prices(errand, names, since), since)
 
 
-def _fetch_prices(errand: Errand, instance_types: list[str], *, since: datetime) -> int:
-    """Fetch all prices since then, and store them when they are complete."""
-    fetched: list[SpotPrice] = []
-    product = errand.product.description
-    for page, prices in enumerate(
-        spot_prices(
-            errand.access,
-            instance_types=instance_types,
-            products=[product],
-            zone_ids=errand.zone_ids,
-            since=since,
-            deadline=errand.deadline,
-        ),
-        start=1,
-    ):
-        fetched += prices
-        if page > 1:
-            errand.say(f"{len(fetched)} spot prices so far ({page} pages).")
-    ingest.store_prices(region=errand.region, prices=fetched, since=since, until=errand.now)
-    ingest.reach(
-        region=errand.region, product=product, instance_types=instance_types, until=errand.now
+def _prices(errand: Errand, instance_types: list[str], since: datetime) -> list[SpotPrice]:
+    pages = spot_prices(
+        errand.access,
+        instance_types=instance_types,
+        products=[errand.product.description],
+        zone_ids=errand.zone_ids,
+        since=since,
+        deadline=errand.deadline,
     )
-    return len(fetched)
+    return [price for page in pages for price in page]
+
+
+def _store(
+    errand: Errand, instance_types: list[str], prices: list[SpotPrice], since: datetime
+) -> None:
+    """Store what is complete: all prices of these types since then."""
+    ingest.store_prices(region=errand.region, prices=prices, since=since, until=errand.now)
+    ingest.reach(
+        region=errand.region,
+        product=errand.product.description,
+        instance_types=instance_types,
+        until=errand.now,
+    )
 
 
 def _is_due(errand: Errand, what: str, every: timedelta) -> bool:

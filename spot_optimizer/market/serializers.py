@@ -46,10 +46,15 @@ class HistoryIn(Asked):
 
 
 class PoolOut(serializers.ModelSerializer):
-    """One pool in force. Prices are US dollars an hour; ``band`` is the Spot Advisor's, 0 to 4."""
+    """
+    One pool in force, named as in an evaluation: ``price`` is what an hour costs, here the spot
+    price. Prices are US dollars an hour; ``band`` is the Spot Advisor's, 0 to 4.
+    """
 
     region = serializers.CharField(source="region_id")
+    availability_zone_id = serializers.CharField(source="zone_id")
     price = serializers.FloatField()
+    spot_price = serializers.FloatField(source="price")
     since = serializers.DateTimeField()
     on_demand_price = serializers.FloatField(allow_null=True)
     discount = serializers.SerializerMethodField()
@@ -61,9 +66,10 @@ class PoolOut(serializers.ModelSerializer):
         fields = [
             "region",
             "instance_type",
-            "zone_id",
+            "availability_zone_id",
             "product",
             "price",
+            "spot_price",
             "since",
             "on_demand_price",
             "discount",
@@ -81,9 +87,9 @@ class ChangeOut(serializers.ModelSerializer):
     """From ``at`` on, an hour costs ``price`` US dollars."""
 
     instance_type = serializers.CharField(source="pool.instance_type")
-    zone_id = serializers.CharField(source="pool.zone_id")
+    availability_zone_id = serializers.CharField(source="pool.zone_id")
     price = serializers.FloatField()
 
     class Meta:
         model = SpotPrice
-        fields = ["instance_type", "zone_id", "at", "price"]
+        fields = ["instance_type", "availability_zone_id", "at", "price"]

@@ -14,7 +14,7 @@ from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS
 from spot_optimizer.aws.prices import spot_prices
 from spot_optimizer.aws.products import NoPrices, product_of
 from spot_optimizer.aws.signals import interruption_signal
-from spot_optimizer.aws.tests.conftest import soon
+from spot_optimizer.aws.tests.conftest import an_access, soon
 from spot_optimizer.aws.types import comparable_types, types_named
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -62,6 +62,31 @@ class TestDescribeInstance:
             "aws_InvalidInstanceID.Malformed",
             "aws_InvalidInstanceID.NotFound",
         }
+
+    @pytest.mark.parametrize(
+        ("named", "told"),
+        [
+            ("<bootMode>uefi</bootMode>", "uefi"),
+            ("<bootMode>uefi-preferred</bootMode>", None),
+            ("", None),
+        ],
+    )
+    def test_tells_a_boot_mode_that_is_the_only_one(self, wire, named, told):
+        wire.says(
+            "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>"
+            "<instanceId>i-1</instanceId><imageId>ami-1</imageId><instanceType>m5.large"
+            "</instanceType><placement><availabilityZone>us-east-1a</availabilityZone></placement>"
+            "<instanceState><name>running</name></instanceState><architecture>x86_64"
+            "</architecture><virtualizationType>hvm</virtualizationType>"
+            f"<launchTime>2026-01-01T00:00:00.000Z</launchTime>{named}"
+            "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
+        )
+
+        instance = describe_instance(an_access(), "i-1", deadline=soon())
+
+        assert instance.boot_mode == told
+        assert instance.launch_time == datetime(2026, 1, 1, tzinfo=UTC)
+        assert instance.platform_details == "Linux/UNIX"
 
 
 class TestTypes:

@@ -1,6 +1,8 @@
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError, connection
@@ -17,6 +19,7 @@ from spot_optimizer.market.models import (
     Region,
     SpotPrice,
     WatchedType,
+    in_force,
 )
 from spot_optimizer.market.testing import REGION, a_price, some_type
 from spot_optimizer.testing import NOON
@@ -27,6 +30,12 @@ DAY = timedelta(days=1)
 
 def store(*prices, since=NOON - DAY, until=NOON):
     return ingest.store_prices(region=REGION, prices=prices, since=since, until=until)
+
+
+def as_aws_answers(published, since, until):
+    """What DescribeSpotPriceHistory would say: what is in the period, and the last one before."""
+    before = [row for row in published if row[0] <= since]
+    return [max(before)] + [row for row in published if since < row[0] <= until]
 
 
 def stored():
@@ -92,6 +101,42 @@ class TestStorePrices:
 
         assert stored() == [(-30, "0.020000"), (-3, "0.020000")]
         assert covered() == [(-24, -20), (-2, 0)]
+
+    def test_forgets_nothing_when_a_shorter_answer_comes_later(self):
+        store(a_price("0.02", hours=-30), a_price("0.03", hours=-1))
+
+        store(a_price("0.02", hours=-30), until=NOON - timedelta(hours=2))
+
+        assert stored() == [(-30, "0.020000"), (-1, "0.030000")]
+        assert covered() == [(-24, 0)]
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_step_by_step_gives_the_prices_that_were_in_force(self, seed):
+        rng = random.Random(seed)  # noqa: S311  # prices, not secrets
+        published = [(-100.0, 1)] + [
+            (round(rng.uniform(-100, 0), 3), rng.randint(1, 3)) for _ in range(40)
+        ]
+        steps = sorted(rng.uniform(-90, 0) for _ in range(6))
+        since = -95.0
+        for until in [*steps, 0]:
+            store(
+                *(
+                    a_price(str(price), hours=at)
+                    for at, price in as_aws_answers(published, since, until)
+                ),
+                since=NOON + timedelta(hours=since),
+                until=NOON + timedelta(hours=until),
+            )
+            since = until - 1  # asked again, in case something was published late
+
+        for hours in range(-95, 1):
+            pool = Pool.objects.annotate(
+                price=in_force("price", at=NOON + timedelta(hours=hours))
+            ).get()
+            assert pool.price == max(row for row in published if row[0] <= hours)[1]
+        prices = [price for _, price in stored()]
+        assert all(one != next_one for one, next_one in pairwise(prices))
+        assert covered() == [(-95, 0)]
 
     def test_knows_a_new_pool_from_its_first_price_on(self):
         store(a_price("0.02", hours=-5))

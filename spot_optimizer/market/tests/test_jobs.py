@@ -182,6 +182,7 @@ class TestEnsureMarket:
 
     def test_keeps_what_it_has_when_the_time_is_over(self, evaluation, emulator, now, monkeypatch):
         monkeypatch.setattr(fetching, "TYPES_AT_A_TIME", 1)
+        monkeypatch.setattr(fetching, "GROUPS_AT_ONCE", 1)
         emulator.delay("DescribeSpotPriceHistory", seconds=1, times=30)
 
         with pytest.raises(AwsTimeout):

@@ -63,7 +63,9 @@ class TestLoadSnapshot:
         assert np.isnan([market.low_7d, market.high_7d]).all()
 
     def test_leaves_out_of_the_range_what_was_before_a_gap(self):
-        a_market(a_price("0.9", hours=-200), until=NOON - timedelta(days=5))
+        a_market(
+            a_price("0.9", hours=-200), a_price("0.8", hours=-150), until=NOON - timedelta(days=5)
+        )
         a_market(a_price("0.03", hours=-60), since=NOON - timedelta(days=2))
 
         market = snapshot()

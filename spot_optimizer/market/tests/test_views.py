@@ -46,9 +46,10 @@ class TestPools:
                 {
                     "region": "us-east-1",
                     "instance_type": "m5.large",
-                    "zone_id": "use1-az1",
+                    "availability_zone_id": "use1-az1",
                     "product": "Linux/UNIX",
                     "price": 0.024,
+                    "spot_price": 0.024,
                     "since": "2026-11-02T09:00:00Z",
                     "on_demand_price": 0.096,
                     "discount": 0.75,
@@ -78,7 +79,9 @@ class TestPools:
 
         rows = client.get(POOLS, {"region": REGION, "as_of": iso(-2.5)}).json()["results"]
 
-        assert [(row["instance_type"], row["zone_id"], row["price"]) for row in rows] == [
+        assert [
+            (row["instance_type"], row["availability_zone_id"], row["price"]) for row in rows
+        ] == [
             (market.types[kind].name, market.zones[zone], price)
             for kind, zone, price in zip(
                 market.type_index, market.zone_index, market.spot_price, strict=True
@@ -105,7 +108,10 @@ class TestPools:
         answer = client.get(POOLS, {"region": REGION}).json()
 
         assert answer["as_of"] == "2026-11-02T11:58:00Z"
-        assert [row["zone_id"] for row in answer["results"]] == ["use1-az2", "use1-az3"]
+        assert [row["availability_zone_id"] for row in answer["results"]] == [
+            "use1-az2",
+            "use1-az3",
+        ]
 
     def test_goes_through_all_pages_of_one_moment_and_back(self, client):
         a_market(*(a_price("0.04", hours=-200, zone_id=f"use1-az{n}") for n in range(1, 8)))
@@ -115,7 +121,7 @@ class TestPools:
         a_market(a_price("0.09", hours=1), until=NOON + timedelta(hours=2), since=NOON)
         rest = list(pages)
 
-        zones = [row["zone_id"] for page in (first, *rest) for row in page["results"]]
+        zones = [row["availability_zone_id"] for page in (first, *rest) for row in page["results"]]
         assert zones == [f"use1-az{n}" for n in range(1, 8)]
         assert {page["as_of"] for page in rest} == {first["as_of"]}
         assert {row["price"] for page in rest for row in page["results"]} == {0.04}
