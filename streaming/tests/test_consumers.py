@@ -8,7 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
-from sandbox.testing import OPENED, a_session
+from sandbox.testing import a_session
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
@@ -17,10 +17,12 @@ from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
 
 @pytest.fixture
 def session(transactional_db):
-    session = a_session()
+    session = a_session(created_at=NOON, expires_at=NOON + timedelta(hours=2))
     publish(session.pk, log("SYSTEM", "one"), log("SYSTEM", "two"), log("SYSTEM", "three"))
     return session
 
@@ -31,7 +33,7 @@ def end(session):
 
 
 def _end_silently(session):
-    SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=OPENED)
+    SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=NOON)
 
 
 def cookie_of(user):
