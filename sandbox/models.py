@@ -1,6 +1,6 @@
 import secrets
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from django.conf import settings
@@ -69,8 +69,10 @@ class SandboxSession(models.Model):
     preflight_checks = models.JSONField(default=list)
     preflight_leased_until = models.DateTimeField(null=True, blank=True)
     stream_ticket = models.CharField(max_length=64, default=new_stream_ticket)
+    # Zone names differ by account: id to name, as AWS told this session's account.
+    zone_names = models.JSONField(default=dict, blank=True)
 
-    objects: ClassVar[models.Manager["SandboxSession"]] = SandboxSessionQuerySet.as_manager()
+    objects = SandboxSessionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -139,6 +141,8 @@ class Evaluation(models.Model):
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
+    # The steps whose lines are published: a run that takes over says none of them again.
+    told = models.JSONField(default=list, blank=True)
     requested_model = models.ForeignKey(
         ModelRegistry, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
@@ -148,7 +152,7 @@ class Evaluation(models.Model):
     outcome = models.JSONField(null=True, blank=True)
     pools = models.JSONField(default=list, blank=True)
 
-    objects: ClassVar[models.Manager["Evaluation"]] = EvaluationQuerySet.as_manager()
+    objects = EvaluationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -233,3 +237,25 @@ class SandboxSavings(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hourly} USD/h"
+
+
+class ReceivedSignal(models.Model):
+    """An EC2 event about an instance, as EventBridge brought it."""
+
+    class Kind(models.TextChoices):
+        REBALANCE = "REBALANCE", "Rebalance recommendation"
+        TERMINATION = "TERMINATION", "Interruption notice"
+
+    event_id = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind)
+    instance_id = models.CharField(max_length=64)
+    aws_region = models.CharField(max_length=32)
+    at = models.DateTimeField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-received_at"]
+        indexes = [models.Index(fields=["instance_id", "-at"], name="sandbox_signal_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} for {self.instance_id}"

@@ -1,19 +1,81 @@
 """What is asked about sessions. Nothing here writes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
-from sandbox.models import SandboxSession
+from sandbox.models import (
+    Evaluation,
+    ReceivedSignal,
+    SandboxAction,
+    SandboxSession,
+    SandboxSessionQuerySet,
+)
 from spot_optimizer.errors import Forbidden, Missing
 from streaming.models import Stream
+
+# The longest lead of a rebalance recommendation that was published is 8 h 42 min.
+REBALANCE_COUNTS_FOR = timedelta(hours=9)
+NOTICE_COUNTS_FOR = timedelta(minutes=10)
+
+
+def sessions_of(user: User) -> SandboxSessionQuerySet:
+    return SandboxSession.objects.filter(user=user)
+
+
+def get_session(*, user: User, session_id: UUID) -> SandboxSession:
+    """
+    Return a session of the user.
+
+    :raises Missing: there is none with this id, or it is somebody else's
+    """
+    session = sessions_of(user).filter(pk=session_id).first()
+    if session is None:
+        raise Missing("There is no session with this id among yours.")
+    return session
+
+
+def evaluations_of(session: SandboxSession) -> QuerySet[Evaluation]:
+    return Evaluation.objects.filter(session=session).defer("pools")
+
+
+def get_evaluation(*, session: SandboxSession, evaluation_id: UUID) -> Evaluation:
+    """
+    Return an evaluation of the session.
+
+    :raises Missing: the session has none with this id
+    """
+    evaluation = Evaluation.objects.filter(session=session, pk=evaluation_id).first()
+    if evaluation is None:
+        raise Missing("This session has no evaluation with this id.")
+    return evaluation
+
+
+def is_settled(evaluation_id: UUID) -> bool:
+    return not Evaluation.objects.pending().filter(pk=evaluation_id).exists()
+
+
+def actions_of(session: SandboxSession) -> QuerySet[SandboxAction]:
+    return SandboxAction.objects.filter(session=session)
+
+
+def received_signal(*, instance_id: str, now: datetime) -> str:
+    """Return the strongest signal of EventBridge's for the instance that still counts."""
+    kinds = ReceivedSignal.Kind
+    of_instance = ReceivedSignal.objects.filter(instance_id=instance_id)
+    if of_instance.filter(kind=kinds.TERMINATION, at__gt=now - NOTICE_COUNTS_FOR).exists():
+        return kinds.TERMINATION.value
+    if of_instance.filter(kind=kinds.REBALANCE, at__gt=now - REBALANCE_COUNTS_FOR).exists():
+        return kinds.REBALANCE.value
+    return "NONE"
+
 
 NO_SUCH_SESSION = "There is no such session. Check its id."
 

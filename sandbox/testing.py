@@ -1,26 +1,88 @@
+"""Builders for tests."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+
+from django.apps import apps
+from django.utils import timezone
 
 from accounts.models import User
-from sandbox.models import SandboxSession
+from accounts.testing import a_user
+from sandbox import services
+from sandbox.jobs import evaluations
+from sandbox.models import Evaluation, SandboxSession
+from sandbox.serializers import PreferencesIn
+from spot_optimizer.aws.session import Credentials
+from streaming.models import Stream
 
 OPENED = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SECRET = "planted-secret-of-nobody-0123456789"  # noqa: S105  # opens nothing
 
 
-def a_session(*, user: User | None = None, **fields: Any) -> SandboxSession:
-    name = f"user-{uuid4().hex[:8]}"
-    owner = user or User.objects.create(email=f"{name}@example.com", username=name)
-    return SandboxSession.objects.create(
-        user=owner,
-        **{
-            "instance_id": "i-test-1",
-            "instance_type": "m5.large",
-            "availability_zone": "us-east-1a",
-            "aws_region": "us-east-1",
-            "created_at": OPENED,
-            "expires_at": OPENED + timedelta(hours=2),
-            "aws_access_key_last4": "TEST",
-            **fields,
-        },
+def a_session(
+    *,
+    user: User | None = None,
+    credentials: Credentials | None = None,
+    ttl_minutes: int = 120,
+    now: datetime | None = None,
+    **fields: Any,
+) -> SandboxSession:
+    defaults = {
+        "instance_id": "i-0123456789abcdef0",
+        "instance_type": "m5.large",
+        "availability_zone": "us-east-1a",
+        "aws_region": "us-east-1",
+        "preferences": PreferencesIn().to_internal_value({}),
+    }
+    return services.open_session(
+        user=user or a_user(),
+        credentials=credentials or Credentials("AKIAPLANTEDKEYOFNOBODY", SECRET),
+        credentials_expire_at=None,
+        ttl_minutes=ttl_minutes,
+        now=now or timezone.now(),
+        **defaults | fields,
     )
+
+
+def an_emulated_session(emulator: Any, *, lifecycle: str = "spot", **fields: Any) -> SandboxSession:
+    """Open a session for one of the local AWS's running instances."""
+    instance = next(each for each in emulator.instances() if each["lifecycle"] == lifecycle)
+    return a_session(
+        credentials=Credentials(emulator.access_key, emulator.secret_key),
+        instance_id=instance["instance_id"],
+        instance_type=instance["instance_type"],
+        availability_zone=instance["availability_zone"],
+        aws_region=instance["region"],
+        **fields,
+    )
+
+
+def an_evaluation(session: SandboxSession | None = None) -> Evaluation:
+    return services.request_evaluation(session=session or a_session(), now=timezone.now())
+
+
+def a_silent_session(*, user: User | None = None, **fields: Any) -> SandboxSession:
+    """Return a session whose stream has no lines yet: rows alone, for tests of streams."""
+    defaults = {
+        "instance_id": "i-test-1",
+        "instance_type": "m5.large",
+        "availability_zone": "us-east-1a",
+        "aws_region": "us-east-1",
+        "created_at": OPENED,
+        "expires_at": OPENED + timedelta(hours=2),
+        "aws_access_key_last4": "TEST",
+    }
+    return SandboxSession.objects.create(user=user or a_user(), **defaults | fields)
+
+
+def fill_market(emulator: Any) -> None:
+    """Let a first evaluation fetch its region, and leave nothing else behind."""
+    session = an_emulated_session(emulator)
+    evaluations.evaluate(evaluation_id=an_evaluation(session).pk, now=timezone.now())
+    Stream.objects.filter(pk=session.pk).delete()
+    session.user.delete()
+
+
+def forget_market() -> None:
+    for model in reversed(list(apps.get_app_config("market").get_models())):
+        model.objects.all().delete()

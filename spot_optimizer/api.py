@@ -1,16 +1,20 @@
 """Where HTTP meets the domain: one error shape, one way to page."""
 
+from datetime import UTC
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from spot_optimizer import errors
+from spot_optimizer.parsers import TooLarge
 
 STATUS: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Invalid: HTTPStatus.BAD_REQUEST,
@@ -25,12 +29,6 @@ STATUS: dict[type[errors.DomainError], HTTPStatus] = {
 }
 
 
-class TooLarge(exceptions.APIException):
-    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is larger than 1 MiB. Send less."
-    default_code = "too_large"
-
-
 class NewestFirst(CursorPagination):
     """Pages of a collection, newest first; ``?limit=`` 1 to 200."""
 
@@ -41,6 +39,22 @@ class NewestFirst(CursorPagination):
 
     def get_page_size(self, request: Any) -> int:
         return limit_of(request.query_params.get("limit"), default=50, most=200)
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, OverflowError) as error:
+            raise _bad_cursor() from error
+
+    def decode_cursor(self, request: Any) -> Any:
+        try:
+            cursor = super().decode_cursor(request)
+        except exceptions.NotFound as error:
+            raise _bad_cursor() from error
+        position = cursor.position if cursor else None
+        if position is not None and not _is_instant(str(position)):
+            raise _bad_cursor()
+        return cursor
 
 
 def limit_of(text: str | None, *, default: int, most: int) -> int:
@@ -55,6 +69,17 @@ def limit_of(text: str | None, *, default: int, most: int) -> int:
         sentence = f"Give a whole number from 1 to {most}."
         raise errors.Invalid("limit is not valid.", errors={"limit": [sentence]})
     return int(text)
+
+
+def _is_instant(text: str) -> bool:
+    instant = parse_datetime(text)
+    # OverflowError, a refusal too, where UTC has no such time.
+    return instant is not None and instant.tzinfo is not None and bool(instant.astimezone(UTC))
+
+
+def _bad_cursor() -> errors.Invalid:
+    sentence = "Take it from next or previous of the page before, unchanged."
+    return errors.Invalid("cursor is not valid.", errors={"cursor": [sentence]})
 
 
 def answer_for(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -98,16 +123,13 @@ def _framework_answer(error: exceptions.APIException) -> Response:
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, exceptions.Throttled):
-        wait = max(1, int(error.wait or 1) + 1)
+        wait = max(1, ceil(getattr(error, "wait", None) or 1))
         headers["Retry-After"] = str(wait)
-        body = {
-            "detail": f"Too many requests. Try again in {wait} seconds.",
-            "code": "too_many_requests",
-        }
+        body = _body(f"Too many requests. Try again in {wait} seconds.", "too_many_requests")
     elif isinstance(error, exceptions.ValidationError):
         body = _invalid_body(error)
     else:
-        body = {"detail": str(error.detail), "code": _code_of(error)}
+        body = _body(str(error.detail), _code_of(error))
     return Response(body, status=error.status_code, headers=headers)
 
 
@@ -115,9 +137,7 @@ def _code_of(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.ParseError):
         return "malformed"
     if isinstance(error, exceptions.PermissionDenied):
-        return "role_required"
-    if isinstance(error, exceptions.AuthenticationFailed) and not hasattr(error.detail, "code"):
-        return "not_authenticated"
+        return "csrf_failed" if str(error.detail).startswith("CSRF") else "role_required"
     codes = {
         HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
         HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
@@ -149,7 +169,32 @@ def _sentences(detail: Any) -> list[str]:
     return [str(detail)]
 
 
+def _body(detail: str, code: str) -> dict[str, Any]:
+    return {"detail": detail, "code": code}
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer what Django refuses before any view: a wrong host, too many fields, and the like."""
+    if isinstance(exception, RequestDataTooBig):
+        return JsonResponse(_body(TooLarge.default_detail, TooLarge.default_code), status=413)
+    sentence = "This request cannot be read. Check its address, headers and body."
+    return JsonResponse(_body(sentence, "malformed"), status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> JsonResponse:
+    return JsonResponse(_body("This is not for your role.", "role_required"), status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:
+    sentence = "This form has expired. Load the page again and send it once more."
+    return JsonResponse(_body(sentence, "csrf_failed"), status=403)
+
+
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return JsonResponse(
-        {"detail": "There is nothing at this address. See /docs.", "code": "not_found"}, status=404
-    )
+    sentence = "There is nothing at this address. See /docs."
+    return JsonResponse(_body(sentence, "not_found"), status=404)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    sentence = "Something went wrong on our side. It is logged; try again later."
+    return JsonResponse(_body(sentence, "error"), status=500)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-VAR_DIR = Path(__file__).resolve().parent.parent / "var"
+HOME = Path(__file__).resolve().parent.parent
 MAKERS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "JWT_SECRET_KEY": lambda: secrets.token_urlsafe(48),
@@ -16,7 +16,7 @@ MAKERS: dict[str, Callable[[], str]] = {
 }
 
 
-def make_missing_secrets(var_dir: Path = VAR_DIR) -> None:
+def make_missing_secrets() -> None:
     """
     Write the secrets that neither the environment nor ``var/secrets.env`` has, once and for all.
 
@@ -25,9 +25,10 @@ def make_missing_secrets(var_dir: Path = VAR_DIR) -> None:
     """
     if os.environ.get("ENV") == "PRODUCTION":
         return
+    var_dir = Path(os.environ.get("VAR_DIR") or HOME / "var")
     path = var_dir / "secrets.env"
     try:
-        var_dir.mkdir(mode=0o700, exist_ok=True)
+        var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = path.read_text() if path.exists() else ""
         missing = [name for name in MAKERS if name not in os.environ and f"{name}=" not in known]
         if missing:

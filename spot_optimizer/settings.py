@@ -8,14 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = Env(eager=False)
+VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")
 # What quickstart made; the real environment wins.
 env.read_env(str(VAR_DIR / "secrets.env"), recurse=False)
 
@@ -33,7 +34,7 @@ API_PORT = env.int("API_PORT", 8000, validate=validate.Range(min=0, max=65535))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [], subcast=str.strip)
 
-DATABASE = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR}/db.sqlite3")
+DATABASE_URL = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR}/db.sqlite3"
 DB_POOL_SIZE = env.int("DB_POOL_SIZE", 10, validate=validate.Range(min=0))
 DB_POOL_OVERFLOW = env.int("DB_POOL_OVERFLOW", 20, validate=validate.Range(min=0))
 REDIS_URL = env.str("REDIS_URL", "")
@@ -53,6 +54,10 @@ SANDBOX_MAX_ACTIVE_SESSIONS = env.int(
 )
 STREAM_REQUIRE_TICKET = env.bool("STREAM_REQUIRE_TICKET", ENV == "PRODUCTION")
 AWS_ENDPOINT_URL = env.str("AWS_ENDPOINT_URL", "")
+# For `manage.py evaluate` only: in a session, credentials are what its owner gave.
+AWS_ACCESS_KEY_ID = env.str("AWS_ACCESS_KEY_ID", "")
+AWS_SECRET_ACCESS_KEY = env.str("AWS_SECRET_ACCESS_KEY", "")
+AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", "")
 RISK_MODEL_PATH = env.str("RISK_MODEL_PATH", "")
 
 LOG_LEVEL = env.str(
@@ -61,11 +66,16 @@ LOG_LEVEL = env.str(
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
+DATABASE: Any = {}
 
 
 def _refuse_to_start() -> None:
     """Say everything that is unsafe in this environment, at once."""
     problems = []
+    try:
+        DATABASE.update(dj_database_url.parse(DATABASE_URL))
+    except ValueError:  # its own message would show the password
+        problems.append("DATABASE_URL is not a database's URL: write postgresql://user@host/name.")
     try:
         for key in ENCRYPTION_KEYS:
             Fernet(key)
@@ -138,6 +148,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
+CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
@@ -160,8 +171,9 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static-collected"
-WHITENOISE_USE_FINDERS = True
+# Collected for production only; elsewhere the finders serve what the packages ship.
+STATIC_ROOT = VAR_DIR / "static" if ENV == "PRODUCTION" else None
+WHITENOISE_USE_FINDERS = ENV != "PRODUCTION"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # 1 MiB of JSON, then 413
 
 # --- Database: SQLite by default, PostgreSQL by DATABASE_URL
@@ -223,7 +235,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.ApiThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["spot_optimizer.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
@@ -244,11 +256,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStateEnum": "sandbox.models.SandboxSession.State",
+        "EvaluationStateEnum": "sandbox.models.Evaluation.State",
+    },
 }
 
 # --- Background work and streams: in-process by default, Redis by REDIS_URL
 
-CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
@@ -275,7 +291,10 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 CACHES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # with the stock 300, guessers push out their counts
+    }
 }
 
 # --- Safety

@@ -1,8 +1,23 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from spot_optimizer import health
+
+handler400 = "spot_optimizer.api.bad_request"
+handler403 = "spot_optimizer.api.forbidden"
 handler404 = "spot_optimizer.api.page_not_found"
+handler500 = "spot_optimizer.api.server_error"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("accounts.urls")),
+    path("api/v1/", include("sandbox.urls")),
+    path("api/v1/market/", include("spot_optimizer.market.urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    # Split: the stock page has an inline script, which the content security policy refuses.
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("health", health.ready, name="health"),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
 ]

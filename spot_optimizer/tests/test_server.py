@@ -16,7 +16,7 @@ from django.db import connection
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from sandbox.testing import a_session
+from sandbox.testing import a_silent_session
 from spot_optimizer.server import PATIENCE
 from spot_optimizer.settings import BASE_DIR
 from streaming.publish import log, publish, session_ended
@@ -113,7 +113,7 @@ def server(django_db_setup):
 
 @pytest.fixture
 def session(transactional_db):
-    return a_session()
+    return a_silent_session()
 
 
 async def seqs(watcher, count):
@@ -291,6 +291,14 @@ class TestStarting:
             f"Port {port} of 127.0.0.1 is in use. Stop what uses it, or set API_PORT.\n"
         )
         assert server.process.returncode == 1
+
+    async def test_it_stops_at_once_with_watchers(self, session):
+        server = await asyncio.to_thread(RunningServer().wait)
+        async with server.watching(session.pk):
+            said = await asyncio.to_thread(server.stop)
+
+        assert said == ""
+        assert server.process.returncode == 0
 
     def test_http_is_answered(self, server):
         address = f"http://127.0.0.1:{server.port}/static/admin/css/base.css"

@@ -8,7 +8,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
-from sandbox.testing import a_session
+from sandbox.testing import OPENED, a_silent_session
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
@@ -17,12 +17,10 @@ from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
-
 
 @pytest.fixture
 def session(transactional_db):
-    session = a_session(created_at=NOON, expires_at=NOON + timedelta(hours=2))
+    session = a_silent_session()
     publish(session.pk, log("SYSTEM", "one"), log("SYSTEM", "two"), log("SYSTEM", "three"))
     return session
 
@@ -33,7 +31,7 @@ def end(session):
 
 
 def _end_silently(session):
-    SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=NOON)
+    SandboxSession.objects.filter(pk=session.pk).update(state="ended", ended_at=OPENED)
 
 
 def cookie_of(user):
@@ -59,8 +57,8 @@ class TestWelcome:
             "expires_at": "2026-01-15T14:00:00Z",
         }
 
-    async def test_of_a_session_without_lines_counts_from_zero(self):
-        session = await in_thread(a_session)()
+    async def test_of_a_silent_session_without_lines_counts_from_zero(self):
+        session = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["last_seq"] == 0
             await say(session.pk, log("SYSTEM", "first"))
@@ -134,7 +132,7 @@ class TestLines:
                 assert await seqs(watcher, 1, timeout=0.3) == [seq]
 
     async def test_of_another_session_are_not_told(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await say(other.pk, log("SYSTEM", "not yours"))
@@ -217,7 +215,7 @@ class TestTickets:
             assert await close_code(watcher) == 4403
 
     async def test_another_sessions_ticket_opens_nothing(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk, f"ticket={other.stream_ticket}") as watcher:
             await watcher.receive_json_from()
             assert await close_code(watcher) == 4403
@@ -228,7 +226,7 @@ class TestTickets:
             assert (await watcher.receive_json_from())["type"] == "welcome"
 
     async def test_another_user_is_not_the_owner(self, session):
-        other = await in_thread(a_session)(user=None)
+        other = await in_thread(a_silent_session)(user=None)
         cookie = await in_thread(cookie_of)(other.user)
         async with watcher_of(session.pk, headers=[cookie]) as watcher:
             await watcher.receive_json_from()

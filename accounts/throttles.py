@@ -1,0 +1,118 @@
+"""
+How often somebody may ask.
+
+Counted in Django's cache, in windows that begin with the first request. Counting is one atomic
+step, so simultaneous requests do not share a place.
+"""
+
+import logging
+from hashlib import sha256
+from math import ceil
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.utils import timezone
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import BaseThrottle
+
+from spot_optimizer.errors import Unavailable
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which itself imports this file
+
+logger = logging.getLogger(__name__)
+
+PERIODS = {"s": 1, "min": 60, "h": 3600, "d": 86400}  # [s]
+
+
+def seconds_to_wait(scope: str, who: str, rate: str) -> int:
+    """
+    Count one request of ``who``; return how long until the next one is allowed, 0 for this one.
+
+    ``rate`` is written as ``10/min``.
+    """
+    most, period = int(rate.split("/")[0]), PERIODS[rate.split("/")[1]]
+    now = timezone.now().timestamp()
+    key = f"throttle:{scope}:{sha256(who.encode()).hexdigest()}"
+    began: float = cache.get_or_set(key, now, period) or now
+    # A name of its own for each window: nobody counts in one that has just run out.
+    window = f"{key}:{began}"
+    count = 1 if cache.add(window, 1, 2 * period) else cache.incr(window)
+    return 0 if count <= most else max(1, ceil(began + period - now))
+
+
+def guess_wait(request: HttpRequest | Request, email: object) -> int:
+    """
+    Count one attempt at a password; return how long until the next one is allowed. [s]
+
+    :raises Unavailable: we cannot count
+    """
+    try:
+        waits = [seconds_to_wait("address", address_of(request), settings.THROTTLE_LOGIN_ADDRESS)]
+        if isinstance(email, str):
+            account = email.strip().lower()
+            waits.append(seconds_to_wait("account", account, settings.THROTTLE_LOGIN))
+    except (RedisError, OSError) as error:
+        raise Unavailable("Log-in is not possible right now. Try again in a moment.") from error
+    return max(waits)
+
+
+def address_of(request: HttpRequest | Request) -> str:
+    """Return the client's address; what a client says of itself counts behind proxies only."""
+    if api_settings.NUM_PROXIES is None:
+        return str(request.META.get("REMOTE_ADDR") or "")
+    return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+
+
+class CountingThrottle(BaseThrottle):
+    seconds: int = 0
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        self.seconds = self.count(request)
+        return self.seconds == 0
+
+    def wait(self) -> float:
+        return self.seconds
+
+    def count(self, request: Request) -> int:
+        raise NotImplementedError
+
+
+class ApiThrottle(CountingThrottle):
+    """Everything, per user or, signed out, per address. Without a cache all may pass."""
+
+    def count(self, request: Request) -> int:
+        user = request.user
+        who = f"user {user.pk}" if user.is_authenticated else f"address {address_of(request)}"
+        try:
+            return seconds_to_wait("api", who, settings.THROTTLE_API)
+        except (RedisError, OSError):
+            logger.warning("the cache is away, requests are not counted", exc_info=True)
+            return 0
+
+
+class RegisterThrottle(CountingThrottle):
+    def count(self, request: Request) -> int:
+        try:
+            return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
+        except (RedisError, OSError) as error:
+            raise Unavailable("We cannot register you now. Try again in a moment.") from error
+
+
+class LoginThrottle(CountingThrottle):
+    """Guesses at a password, per account and per address."""
+
+    def count(self, request: Request) -> int:
+        body = request.data
+        return guess_wait(request, body.get("email") if isinstance(body, dict) else None)
+
+
+class PasswordThrottle(CountingThrottle):
+    """Guesses at the current password, by whoever holds an access token."""
+
+    def count(self, request: Request) -> int:
+        return guess_wait(request, getattr(request.user, "email", None))

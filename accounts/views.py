@@ -1,0 +1,144 @@
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import LoginView as DjangoLoginView
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from accounts import queries, services
+from accounts.forms import SlowedLoginForm
+from accounts.http import UserRequest
+from accounts.permissions import IsAdmin
+from accounts.serializers import (
+    LoginIn,
+    PasswordIn,
+    ProfileIn,
+    ProfileOut,
+    RefreshIn,
+    RegisterIn,
+    TokensOut,
+    UserChangeIn,
+    VerifyOut,
+)
+from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
+from accounts.tokens import expiry_of
+
+
+class PublicView(APIView):
+    """For those who are not signed in yet: a stale token in the header is not looked at."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class RegisterView(PublicView):
+    throttle_classes = (RegisterThrottle,)
+
+    @extend_schema(request=RegisterIn, responses={201: TokensOut})
+    def post(self, request: Request) -> Response:
+        fields = _checked(RegisterIn(data=request.data))
+        tokens = services.register(**fields, now=timezone.now())
+        return Response(TokensOut(tokens).data, status=status.HTTP_201_CREATED)
+
+
+class LoginView(PublicView):
+    throttle_classes = (LoginThrottle,)
+
+    @extend_schema(request=LoginIn, responses=TokensOut)
+    def post(self, request: Request) -> Response:
+        fields = _checked(LoginIn(data=request.data))
+        return Response(TokensOut(services.log_in(**fields, now=timezone.now())).data)
+
+
+class RefreshView(PublicView):
+    @extend_schema(request=RefreshIn, responses=TokensOut)
+    def post(self, request: Request) -> Response:
+        fields = _checked(RefreshIn(data=request.data))
+        return Response(TokensOut(services.rotate(**fields, now=timezone.now())).data)
+
+
+class LogoutView(PublicView):
+    @extend_schema(request=RefreshIn, responses={204: None})
+    def post(self, request: Request) -> Response:
+        fields = _checked(RefreshIn(data=request.data))
+        services.log_out(**fields, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ProfileView(APIView):
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: UserRequest) -> Response:
+        return Response(ProfileOut(request.user).data)
+
+    @extend_schema(request=ProfileIn, responses=ProfileOut)
+    def patch(self, request: UserRequest) -> Response:
+        fields = _checked(ProfileIn(data=request.data))
+        services.change_profile(user=request.user, **fields)
+        return Response(ProfileOut(request.user).data)
+
+
+class PasswordView(APIView):
+    throttle_classes = (ApiThrottle, PasswordThrottle)
+
+    @extend_schema(request=PasswordIn, responses={204: None})
+    def post(self, request: UserRequest) -> Response:
+        fields = _checked(PasswordIn(data=request.data))
+        services.change_password(
+            user=request.user,
+            current=fields["current_password"],
+            new=fields["new_password"],
+            used=request.auth,
+            now=timezone.now(),
+        )
+        if request.auth is None:
+            update_session_auth_hash(request, request.user)  # the cookie that was used lives on
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class VerifyView(APIView):
+    @extend_schema(responses=VerifyOut)
+    def get(self, request: UserRequest) -> Response:
+        expires_at = expiry_of(request.auth) if request.auth else request.session.get_expiry_date()
+        answer = {"valid": True, "user": request.user, "expires_at": expires_at}
+        return Response(VerifyOut(answer).data)
+
+
+class UsersView(ListAPIView):
+    permission_classes = (IsAdmin,)
+    serializer_class = ProfileOut
+    queryset = queries.all_users()
+
+
+class UserView(APIView):
+    permission_classes = (IsAdmin,)
+
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: UserRequest, user_id: UUID) -> Response:
+        return Response(ProfileOut(queries.get_user(user_id)).data)
+
+    @extend_schema(request=UserChangeIn, responses=ProfileOut)
+    def patch(self, request: UserRequest, user_id: UUID) -> Response:
+        fields = _checked(UserChangeIn(data=request.data))
+        user = services.change_user(user_id=user_id, **fields, now=timezone.now())
+        return Response(ProfileOut(user).data)
+
+
+class SessionLoginView(DjangoLoginView):
+    """Signs people in to the browsable API and Swagger, by cookie."""
+
+    template_name = "rest_framework/login.html"
+    form_class = SlowedLoginForm
+
+
+def _checked(serializer: Serializer) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
+    return fields

@@ -1,0 +1,170 @@
+import math
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+
+STREAM_PATH = "/api/v1/ws/sandbox/"
+DETAIL_TYPES = {
+    "EC2 Instance Rebalance Recommendation": ReceivedSignal.Kind.REBALANCE,
+    "EC2 Spot Instance Interruption Warning": ReceivedSignal.Kind.TERMINATION,
+}
+
+
+class FiniteFloat(serializers.FloatField):
+    """A number: DRF's own also takes "nan" and "inf", and true for 1."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictBoolean(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class PreferencesIn(serializers.Serializer):
+    downtime_usd_per_hour = FiniteFloat(min_value=0, max_value=1_000_000, default=1.0)
+    safety_gate = FiniteFloat(min_value=0, max_value=1, default=0.85)
+    advisor_filter = StrictBoolean(default=False)
+    allow_smaller = StrictBoolean(default=False)
+    auto_switch = StrictBoolean(default=False)
+
+
+class SessionIn(serializers.Serializer):
+    instance_id = serializers.CharField(max_length=64)
+    instance_type = serializers.CharField(max_length=64)
+    availability_zone = serializers.CharField(max_length=64)
+    aws_access_key = serializers.CharField(max_length=128, trim_whitespace=True)
+    aws_secret_key = serializers.CharField(max_length=256, trim_whitespace=True)
+    aws_region = serializers.RegexField(
+        r"\A[a-z0-9]+(-[a-z0-9]+)+\Z",
+        max_length=32,
+        error_messages={"invalid": "Give a region's code, such as us-east-1."},
+    )
+    aws_session_token = serializers.CharField(max_length=8192, required=False, allow_null=True)
+    credentials_expire_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    role_arn = serializers.CharField(max_length=2048, required=False, allow_null=True)
+    external_id = serializers.CharField(max_length=1224, required=False, allow_null=True)
+    mode = serializers.ChoiceField(SandboxSession.Mode.choices, default="dry_run")
+    ttl_minutes = serializers.IntegerField(min_value=15, max_value=480, default=120)
+    health_check_url = serializers.URLField(
+        max_length=500, required=False, allow_blank=True, default=""
+    )
+    preferences = PreferencesIn(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.setdefault("preferences", PreferencesIn().to_internal_value({}))
+        return attrs
+
+
+class PreflightOut(serializers.Serializer):
+    state = serializers.CharField(source="preflight_state")
+    checks = serializers.JSONField(source="preflight_checks")
+
+
+class SessionOut(serializers.ModelSerializer):
+    session_id = serializers.UUIDField(source="id")
+    is_active = serializers.SerializerMethodField()
+    time_remaining_minutes = serializers.SerializerMethodField()
+    stream_url = serializers.SerializerMethodField()
+    preflight = PreflightOut(source="*")
+
+    class Meta:
+        model = SandboxSession
+        fields = [
+            "session_id",
+            "instance_id",
+            "instance_type",
+            "availability_zone",
+            "aws_region",
+            "mode",
+            "state",
+            "is_active",
+            "created_at",
+            "expires_at",
+            "ended_at",
+            "time_remaining_minutes",
+            "aws_access_key_last4",
+            "preferences",
+            "stream_url",
+            "stream_ticket",
+            "preflight",
+        ]
+
+    def get_is_active(self, session: SandboxSession) -> bool:
+        return session.is_active(at=timezone.now())
+
+    def get_time_remaining_minutes(self, session: SandboxSession) -> int:
+        if session.state != SandboxSession.State.ACTIVE:
+            return 0
+        left = (session.expires_at - timezone.now()).total_seconds()
+        return max(0, math.ceil(left / 60))
+
+    def get_stream_url(self, session: SandboxSession) -> str:
+        request = self.context.get("request")
+        path = f"{STREAM_PATH}{session.pk}"
+        # build_absolute_uri knows the scheme behind a proxy as well.
+        return path if request is None else "ws" + request.build_absolute_uri(path)[len("http") :]
+
+
+class EvaluateIn(serializers.Serializer):
+    model_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class EvaluationOut(serializers.ModelSerializer):
+    """An evaluation as the contract says it: its outcome is stored as it is answered."""
+
+    evaluation_id = serializers.UUIDField(source="id")
+
+    class Meta:
+        model = Evaluation
+        fields = ["evaluation_id", "state", "created_at", "settled_at", "error"]
+
+    def to_representation(self, instance: Evaluation) -> dict[str, Any]:
+        return super().to_representation(instance) | (instance.outcome or {})
+
+
+class EvaluationWithPoolsOut(EvaluationOut):
+    class Meta(EvaluationOut.Meta):
+        fields = [*EvaluationOut.Meta.fields, "pools"]
+
+
+class ActionOut(serializers.ModelSerializer):
+    action_id = serializers.UUIDField(source="id")
+
+    class Meta:
+        model = SandboxAction
+        fields = [
+            "action_id",
+            "action",
+            "status",
+            "detail",
+            "resource_type",
+            "resource_id",
+            "created_at",
+            "completed_at",
+        ]
+
+
+class EventDetailIn(serializers.Serializer):
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {"instance-id": serializers.CharField(max_length=64)}
+
+
+class EventIn(serializers.Serializer):
+    """An EventBridge event about a spot instance, in AWS's own field names."""
+
+    id = serializers.CharField(max_length=64)
+    region = serializers.CharField(max_length=32)
+    time = serializers.DateTimeField()
+    detail = EventDetailIn()
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return super().get_fields() | {"detail-type": serializers.ChoiceField(list(DETAIL_TYPES))}

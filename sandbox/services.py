@@ -1,0 +1,193 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Min
+
+from accounts.models import User
+from lab.models import ModelRegistry
+from sandbox import tasks, vault
+from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+from spot_optimizer.aws.session import Credentials
+from spot_optimizer.errors import Conflict, Invalid, LimitReached
+from streaming.publish import log, publish, status
+
+State = SandboxSession.State
+
+# How long a clean-up may take at most: credentials must outlive the session by that much.
+CLEAN_UP_MARGIN = timedelta(minutes=15)
+
+
+class ActiveSessionLimit(LimitReached):
+    code = "active_session_limit"
+
+
+class SessionEnded(Conflict):
+    code = "session_ended"
+
+
+class SessionExpired(Conflict):
+    code = "session_expired"
+
+
+@transaction.atomic
+def open_session(
+    *,
+    user: User,
+    credentials: Credentials,
+    credentials_expire_at: datetime | None,
+    ttl_minutes: int,
+    now: datetime,
+    **fields: Any,
+) -> SandboxSession:
+    """
+    Open a sandbox session for an instance; the preflight runs behind it.
+
+    ``fields`` are the session's own: instance_id, instance_type, availability_zone, aws_region,
+    mode, health_check_url, preferences.
+
+    :raises ActiveSessionLimit: the user has as many active ones as allowed
+    :raises Invalid: the credentials expire before the session and its clean-up could end
+    """
+    expires_at = now + timedelta(minutes=ttl_minutes)
+    _check_credentials_outlive(expires_at, credentials_expire_at)
+    # Without the lock, two requests could both count four sessions and open a fifth and a sixth.
+    # SQLite has no row locks; there BEGIN IMMEDIATE has let only one of the two get this far.
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    _check_limit(user, now)
+    session = SandboxSession.objects.create(
+        user=user,
+        created_at=now,
+        expires_at=expires_at,
+        aws_access_key_last4=credentials.last4,
+        sealed_credentials=vault.seal(credentials),
+        credentials_expire_at=credentials_expire_at,
+        **fields,
+    )
+    _count_sessions(user, now)
+    _note(session, "session_opened", f"{session.instance_type}, {session.mode}", now)
+    publish(session.pk, log("SYSTEM", _welcome(session, ttl_minutes)))
+    session_id = str(session.pk)
+    transaction.on_commit(lambda: tasks.preflight.delay(session_id=session_id), robust=True)
+    return session
+
+
+@transaction.atomic
+def request_evaluation(
+    *, session: SandboxSession, model: ModelRegistry | None = None, now: datetime
+) -> Evaluation:
+    """
+    Ask for an evaluation. While one with the same model is pending, that one is returned.
+
+    :raises SessionExpired: the session's time is over, whatever the scheduler has done about it
+    :raises SessionEnded: the session is ending or has ended
+    """
+    session = SandboxSession.objects.select_for_update(no_key=True).get(pk=session.pk)
+    _check_active(session, now)
+    pending = Evaluation.objects.pending().filter(session=session, requested_model=model).first()
+    if pending is not None:
+        return pending
+    evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
+    _note(session, "evaluation_requested", str(evaluation.pk), now)
+    evaluation_id = str(evaluation.pk)
+    transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
+    return evaluation
+
+
+@transaction.atomic
+def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
+    """End a session: it is cleaned up in the background. Ending it again changes nothing."""
+    ending = SandboxSession.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.EXPIRED])
+    if ending.move(to=State.ENDING):
+        _count_sessions(session.user, now)
+        _note(session, "session_ending", "asked for by its owner or an operator", now)
+        publish(session.pk, status(State.ENDING))
+        session_id = str(session.pk)
+        transaction.on_commit(lambda: tasks.clean_up.delay(session_id=session_id), robust=True)
+    session.refresh_from_db()
+    return session
+
+
+@transaction.atomic
+def receive_signal(
+    *, event_id: str, kind: str, instance_id: str, aws_region: str, at: datetime, now: datetime
+) -> None:
+    """Keep an EC2 event that EventBridge brought; a repeat changes nothing."""
+    _, is_new = ReceivedSignal.objects.get_or_create(
+        event_id=event_id,
+        defaults={
+            "kind": kind,
+            "instance_id": instance_id,
+            "aws_region": aws_region,
+            "at": at,
+            "received_at": now,
+        },
+    )
+    if not is_new:
+        return
+    watching = SandboxSession.objects.active(at=now).filter(
+        instance_id=instance_id, aws_region=aws_region
+    )
+    line = f"EventBridge brought a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
+    # In the order of their ids: two events at once lock the streams in the same order.
+    for session_id in watching.order_by("pk").values_list("pk", flat=True):
+        publish(session_id, log("SIGNAL", line, level="WARNING"))
+
+
+def _check_credentials_outlive(
+    expires_at: datetime, credentials_expire_at: datetime | None
+) -> None:
+    if credentials_expire_at is None or credentials_expire_at >= expires_at + CLEAN_UP_MARGIN:
+        return
+    sentence = (
+        f"These credentials expire before the session and its clean-up could end "
+        f"({expires_at + CLEAN_UP_MARGIN:%Y-%m-%d %H:%M} UTC). Give fresher ones or a shorter "
+        "ttl_minutes."
+    )
+    raise Invalid(
+        "credentials_expire_at is too early.", errors={"credentials_expire_at": [sentence]}
+    )
+
+
+def _check_limit(user: User, now: datetime) -> None:
+    limit = settings.SANDBOX_MAX_ACTIVE_SESSIONS
+    sessions = SandboxSession.objects.active(at=now).filter(user=user)
+    active = sessions.count()
+    if active < limit:
+        return
+    first_end = sessions.aggregate(at=Min("expires_at"))["at"]
+    raise ActiveSessionLimit(
+        f"You have {active} active sessions, and {limit} are allowed. End one first.",
+        retry_after=max(1, int((first_end - now).total_seconds())),
+        limit=limit,
+        active=active,
+    )
+
+
+def _check_active(session: SandboxSession, now: datetime) -> None:
+    if session.state == State.EXPIRED or (
+        session.state == State.ACTIVE and session.expires_at <= now
+    ):
+        raise SessionExpired("This session's time is over. Open a new one.")
+    if session.state != State.ACTIVE:
+        raise SessionEnded("This session is ending or has ended. Open a new one.")
+
+
+def _count_sessions(user: User, now: datetime) -> None:
+    active = SandboxSession.objects.active(at=now).filter(user=user).count()
+    User.objects.filter(pk=user.pk).update(active_sessions_count=active)
+
+
+def _note(session: SandboxSession, action: str, detail: str, now: datetime) -> None:
+    SandboxAction.objects.create(
+        session=session, action=action, detail=detail, created_at=now, completed_at=now
+    )
+
+
+def _welcome(session: SandboxSession, ttl_minutes: int) -> str:
+    return (
+        f"Session opened for {session.instance_id} ({session.instance_type} in "
+        f"{session.availability_zone}), {session.get_mode_display().lower()}, "
+        f"for {ttl_minutes} minutes."
+    )

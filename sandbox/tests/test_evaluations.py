@@ -1,0 +1,404 @@
+import json
+from datetime import timedelta
+from itertools import pairwise
+from math import exp, log1p
+
+import pytest
+from django.utils import timezone
+
+from accounts.testing import signed_in
+from lab import artifacts
+from lab.models import ModelRegistry
+from sandbox import services
+from sandbox.jobs import evaluations, preflights, sweeps
+from sandbox.models import SandboxSavings, SandboxSession
+from sandbox.testing import a_session, an_emulated_session, an_evaluation
+from spot_optimizer.aws.session import Credentials
+from streaming.models import Line
+
+SHIPPED = artifacts.SHIPPED / "advisor_prior_1.json"
+pytestmark = pytest.mark.django_db
+STAGES = [
+    "input",
+    "hardware",
+    "advisor",
+    "right_sizing",
+    "risk",
+    "safety_gate",
+    "ranking",
+    "signal",
+    "output",
+]
+READS = ("Describe", "Get", "List")
+
+
+def evaluated(session, now=None):
+    """Ask for an evaluation, let it be worked on, and return its row."""
+    evaluation = an_evaluation(session)
+    evaluations.evaluate(evaluation_id=evaluation.pk, now=now or timezone.now())
+    evaluation.refresh_from_db()
+    return evaluation
+
+
+def messages(session):
+    return [line.body.get("message", "") for line in Line.objects.filter(stream=session.pk)]
+
+
+class TestEvaluate:
+    def test_tells_every_stage_and_then_the_decision(self, market):
+        session = an_emulated_session(market)
+
+        evaluation = evaluated(session)
+
+        assert evaluation.error is None
+        lines = list(Line.objects.filter(stream=session.pk))
+        assert [line.body["stage"] for line in lines if "stage" in line.body] == STAGES
+        assert lines[-1].type == "decision"
+        assert lines[-1].body["evaluation"]["decision"] == evaluation.decision
+        trace = evaluation.outcome["trace"]
+        assert [step["stage"] for step in trace] == STAGES
+        for before, after in pairwise(trace):
+            assert after["in"] == before["out"]
+
+    def test_can_be_recomputed_from_the_answer_and_the_market(self, market):
+        session = an_emulated_session(market)
+        outcome = evaluated(session).outcome
+        client = signed_in(session.user)
+        model = json.loads(SHIPPED.read_text())
+
+        for pool in outcome["candidates"][:5]:
+            found = client.get(
+                "/api/v1/market/pools",
+                {
+                    "region": session.aws_region,
+                    "instance_type": pool["instance_type"],
+                    "as_of": outcome["market_as_of"],
+                },
+            ).json()["results"]
+            [in_force] = [
+                row for row in found if row["availability_zone_id"] == pool["availability_zone_id"]
+            ]
+            if pool["purchase"] == "spot":
+                assert in_force["spot_price"] == pytest.approx(pool["price"], abs=1e-12)
+            assert in_force["on_demand_price"] == pytest.approx(pool["on_demand_price"])
+        assert_costs_add_up(outcome, model)
+
+    def test_twice_at_the_same_market_moment_is_identical(self, market):
+        session = an_emulated_session(market)
+
+        first, second = evaluated(session), evaluated(session)
+
+        def bare(evaluation):
+            outcome = dict(evaluation.outcome)
+            del outcome["duration_ms"]
+            outcome["trace"] = [step | {"ms": 0} for step in outcome["trace"]]
+            return outcome, evaluation.pools
+
+        assert bare(first) == bare(second)
+        assert first.pk != second.pk
+
+    def test_only_reads_and_a_warm_one_makes_three_calls_at_most(self, market):
+        session = an_emulated_session(market)
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        evaluated(session)
+        cold = market.requests()
+
+        evaluated(session)
+
+        warm = market.requests(after=cold[-1]["n"])
+        assert 1 <= len(warm) <= 3
+        for request in cold + warm:
+            assert request["dry_run"] or request["action"].startswith(READS), request
+
+    def test_runs_once_however_often_it_is_asked(self, market):
+        evaluation = an_evaluation(an_emulated_session(market))
+
+        for _ in range(3):
+            evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
+
+        told = Line.objects.filter(stream=evaluation.session_id, type="decision")
+        assert told.count() == 1
+
+    def test_a_run_that_takes_over_says_nothing_again(self, market):
+        session = an_emulated_session(market)
+        evaluation = an_evaluation(session)
+        now = timezone.now()
+        # A run that was killed: it held the lease, and had said three steps.
+        dead = now - timedelta(minutes=3)
+        evaluation.__class__.objects.filter(pk=evaluation.pk).update(
+            leased_until=dead, told=["aws", "input", "hardware"]
+        )
+
+        evaluations.evaluate(evaluation_id=evaluation.pk, now=now)
+
+        stages = [line.body.get("stage") for line in Line.objects.filter(stream=session.pk)]
+        assert [stage for stage in stages if stage] == STAGES[2:]
+
+    def test_projected_savings_are_kept_and_add_up(self, market):
+        evaluation = evaluated(an_emulated_session(market, lifecycle="on-demand"))
+
+        outcome, savings = evaluation.outcome, evaluation.outcome["projected_savings"]
+        stored = SandboxSavings.objects.get(evaluation=evaluation)
+        assert evaluation.decision == "SWITCH"
+        assert savings["hourly"] == pytest.approx(
+            outcome["current"]["price"] - outcome["target"]["price"]
+        )
+        assert savings["monthly"] == pytest.approx(savings["hourly"] * 730)
+        assert float(stored.hourly) == pytest.approx(savings["hourly"], abs=1e-6)
+
+    def test_counts_add_up_and_the_detail_has_every_pool(self, market):
+        session = an_emulated_session(market)
+        evaluation = evaluated(session)
+
+        path = f"/api/v1/sandbox/sessions/{session.pk}/evaluations"
+        whole = signed_in(session.user).get(f"{path}/{evaluation.pk}").json()
+        listed = signed_in(session.user).get(path).json()["results"]
+
+        counts = whole["counts"]
+        assert counts["considered"] == counts["kept"] + sum(counts["rejected"].values())
+        assert len(whole["pools"]) == counts["considered"]
+        assert all(pool["rejected_because"] is None for pool in whole["candidates"])
+        assert len(whole["candidates"]) == min(10, counts["kept"])
+        assert "pools" not in listed[0]
+
+
+class TestSignals:
+    def test_none_never_evacuates(self, market):
+        assert evaluated(an_emulated_session(market)).decision in ("STAY", "SWITCH")
+
+    def test_an_interruption_notice_evacuates(self, market):
+        session = an_emulated_session(market)
+        market.interrupt(session.instance_id)
+
+        outcome = evaluated(session).outcome
+
+        assert outcome["decision"] == "EVACUATE"
+        assert outcome["aws_signal"] == "TERMINATION"
+        assert outcome["target"] is not None
+
+    def test_a_rebalance_recommendation_drains(self, market, client, settings):
+        session = an_emulated_session(market)
+        event = an_event("EC2 Instance Rebalance Recommendation", session)
+
+        for _ in range(2):  # EventBridge may bring it twice
+            answer = client.post(
+                "/api/v1/signals/eventbridge",
+                event,
+                content_type="application/json",
+                headers={"X-Spot-Optimizer-Secret": settings.EVENTBRIDGE_SECRET},
+            )
+            assert answer.status_code == 204
+        outcome = evaluated(session).outcome
+
+        assert outcome["decision"] == "DRAIN"
+        assert outcome["aws_signal"] == "REBALANCE"
+        told = [text for text in messages(session) if "EventBridge brought a signal" in text]
+        assert len(told) == 1
+
+    @pytest.mark.parametrize("secret", [None, "", "wrong", "wröng"])
+    def test_nobody_else_sends_signals(self, client, secret, settings):
+        session = a_session()
+        headers = {} if secret is None else {"X-Spot-Optimizer-Secret": secret}
+
+        answer = client.post(
+            "/api/v1/signals/eventbridge",
+            an_event("EC2 Instance Rebalance Recommendation", session),
+            content_type="application/json",
+            headers=headers,
+        )
+
+        assert answer.status_code == 401
+
+    def test_an_event_of_another_kind_is_refused(self, client, settings):
+        answer = client.post(
+            "/api/v1/signals/eventbridge",
+            an_event("EC2 Instance State-change Notification", a_session()),
+            content_type="application/json",
+            headers={"X-Spot-Optimizer-Secret": settings.EVENTBRIDGE_SECRET},
+        )
+
+        assert answer.status_code == 400
+
+
+class TestFailing:
+    @pytest.mark.parametrize(("code", "times"), [("RequestLimitExceeded", 3), ("InternalError", 3)])
+    def test_an_error_of_aws_is_told(self, market, code, times):
+        session = an_emulated_session(market)
+        market.fail("DescribeInstances", code=code, status=503, times=times)
+
+        evaluation = evaluated(session)
+
+        assert evaluation.state == "failed"
+        assert evaluation.error["code"] == f"aws_{code}"
+        line = Line.objects.filter(stream=session.pk).latest("seq")
+        assert line.body["level"] == "ERROR"
+        session.refresh_from_db()
+        assert session.state == "active"
+
+    def test_a_missing_permission_is_named(self, market):
+        session = an_emulated_session(market)
+        market.deny("ec2:DescribeSpotPriceHistory")
+
+        evaluation = evaluated(session, now=timezone.now() + timedelta(minutes=6))
+
+        assert evaluation.error["code"] == "aws_UnauthorizedOperation"
+        assert "ec2:DescribeSpotPriceHistory" in evaluation.error["detail"]
+
+    def test_nonsense_from_aws_is_no_bug_of_ours(self, market):
+        session = an_emulated_session(market)
+        market.garbage("DescribeInstances", times=3)
+
+        assert evaluated(session).error["code"].startswith("aws_")
+
+    def test_an_instance_nobody_has(self, market):
+        session = an_emulated_session(market)
+        SandboxSession.objects.filter(pk=session.pk).update(instance_id="i-test-1")
+
+        error = evaluated(session).error
+
+        assert error["code"] in (
+            "aws_InvalidInstanceID.Malformed",
+            "aws_InvalidInstanceID.NotFound",
+        )
+
+    def test_wrong_keys(self, market):
+        session = a_session(credentials=Credentials("AKIA...", "..."))
+
+        assert evaluated(session).error["code"] in ("aws_AuthFailure", "aws_InvalidClientTokenId")
+
+    def test_a_model_that_changed_on_disk_is_not_used(self, market):
+        ModelRegistry.objects.update(sha256="0" * 64)
+        session = an_emulated_session(market)
+
+        evaluation = evaluated(session)
+
+        assert evaluation.error["code"] == "model_unusable"
+
+    def test_what_nobody_decides_is_given_up(self, market):
+        evaluation = an_evaluation(an_emulated_session(market))
+        later = timezone.now() + timedelta(minutes=11)
+
+        sweeps.cleanup_expired_sessions(now=later)
+
+        evaluation.refresh_from_db()
+        assert evaluation.error["code"] == "overdue"
+
+
+class TestPreflight:
+    def test_passes_on_a_good_session(self, market):
+        session = an_emulated_session(market)
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        assert session.preflight_state == "passed"
+        assert [check["name"] for check in session.preflight_checks] == [
+            "credentials",
+            "instance",
+            "instance_type",
+            "availability_zone",
+            "permissions",
+        ]
+        assert len([text for text in messages(session) if text.startswith("credentials")]) == 1
+
+    def test_names_the_permission_that_is_missing(self, market):
+        session = an_emulated_session(market)
+        market.deny("ec2:DescribeSpotPriceHistory")
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        assert session.preflight_state == "failed"
+        assert any("ec2:DescribeSpotPriceHistory" in text for text in messages(session))
+
+    def test_says_what_the_instance_really_is(self, market):
+        session = an_emulated_session(market)
+        SandboxSession.objects.filter(pk=session.pk).update(instance_type="x9.huge")
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        checks = {check["name"]: check for check in session.preflight_checks}
+        assert checks["instance_type"]["status"] == "failed"
+        assert "x9.huge" in checks["instance_type"]["detail"]
+
+    def test_skips_what_needs_a_check_that_failed(self, market):
+        session = a_session(credentials=Credentials("AKIA...", "..."))
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        statuses = [check["status"] for check in session.preflight_checks]
+        assert statuses == ["failed", "skipped", "skipped", "skipped", "skipped"]
+        assert session.state == "active"
+
+
+@pytest.mark.django_db(transaction=True)  # the view that waits gives its connection back
+class TestAsking:
+    def test_answers_202_with_a_place_to_look_where_nobody_waits(self):
+        session = a_session()
+
+        evaluation = services.request_evaluation(session=session, now=timezone.now())
+        again = services.request_evaluation(session=session, now=timezone.now())
+
+        assert again.pk == evaluation.pk
+
+    @pytest.mark.parametrize("body", [{"model_id": "x"}, {"model_id": [7]}, [], "x"])
+    def test_refuses_nonsense(self, body):
+        session = a_session()
+
+        answer = signed_in(session.user).post(
+            f"/api/v1/sandbox/sessions/{session.pk}/evaluate", body, format="json"
+        )
+
+        assert answer.status_code == 400
+
+    def test_an_unknown_model_is_not_found(self):
+        session = a_session()
+
+        answer = signed_in(session.user).post(
+            f"/api/v1/sandbox/sessions/{session.pk}/evaluate",
+            {"model_id": str(session.pk)},
+            format="json",
+        )
+
+        assert answer.status_code == 404
+
+
+def an_event(kind, session):
+    return {
+        "version": "0",
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "detail-type": kind,
+        "source": "aws.ec2",
+        "account": "123456789012",
+        "time": timezone.now().isoformat(),
+        "region": session.aws_region,
+        "resources": [f"arn:aws:ec2:{session.aws_region}::instance/{session.instance_id}"],
+        "detail": {"instance-id": session.instance_id},
+    }
+
+
+def assert_costs_add_up(outcome, model):
+    """Recompute each candidate by hand, from the model's parameters and the documented costs."""
+    shares = model["parameters"]["monthly_share"]
+    bands = ["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
+    usd_per_interruption = 1.0 * (3 + 2 + 15) / 60
+    paid = outcome["current"]["price"]
+    usd_per_move = paid * 6 / 60 + 1.0 * 0.5 / 60
+    for pool in outcome["candidates"]:
+        hazard = 0.0
+        if pool["purchase"] == "spot":
+            # P = 1 - exp(-hazard); the band's own hazard lies within the reach of family stress.
+            hazard = -log1p(-pool["crash_probability"])
+            of_band = -log1p(-shares[bands.index(pool["interruption_rate"])]) / 730
+            assert of_band * 2**-0.5 <= hazard * (1 + 1e-9)
+            assert hazard <= of_band * 2**0.5 * (1 + 1e-9)
+            assert pool["crash_probability"] == pytest.approx(1 - exp(-hazard))
+        is_current = pool == outcome["current"]
+        horizon = min(24.0, 1 / hazard) if hazard else 24.0
+        moving = 0.0 if is_current else usd_per_move / horizon
+        assert pool["expected_cost"] == pytest.approx(
+            pool["price"] + hazard * usd_per_interruption + moving, rel=1e-9
+        )

@@ -1,0 +1,213 @@
+import hmac
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.http import UserRequest
+from lab.queries import get_model
+from sandbox import queries, serializers, services
+from sandbox.models import SandboxSession
+from spot_optimizer.api import NewestFirst, limit_of
+from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.aws.session import Credentials
+from spot_optimizer.errors import Invalid, Unauthenticated
+from streaming.queries import lines_after, stored_lines
+
+AWS_FIELDS = {
+    "aws_access_key": "access_key",
+    "aws_secret_key": "secret_key",
+    "aws_session_token": "session_token",
+    "role_arn": "role_arn",
+    "external_id": "external_id",
+}
+
+
+def checked(serializer: type, data: Any) -> dict[str, Any]:
+    form = serializer(data=data)
+    form.is_valid(raise_exception=True)
+    fields: dict[str, Any] = form.validated_data
+    return fields
+
+
+def page_of(view: APIView, rows: Any, serializer: type) -> Response:
+    pages = NewestFirst()
+    page: Iterable = pages.paginate_queryset(rows, view.request, view=view) or []
+    context = {"request": view.request}
+    return pages.get_paginated_response(serializer(page, many=True, context=context).data)
+
+
+class SessionsView(APIView):
+    @extend_schema(
+        operation_id="sessions_list",
+        parameters=[OpenApiParameter("active", bool), OpenApiParameter("limit", int)],
+        responses=serializers.SessionOut(many=True),
+    )
+    def get(self, request: UserRequest) -> Response:
+        sessions = queries.sessions_of(request.user)
+        wanted = request.query_params.get("active")
+        if wanted not in (None, "true", "false"):
+            raise Invalid("active is not valid.", errors={"active": ["Say true or false."]})
+        if wanted == "true":
+            sessions = sessions.active(at=timezone.now())
+        elif wanted == "false":
+            active = SandboxSession.objects.active(at=timezone.now())
+            sessions = sessions.exclude(pk__in=active.values("pk"))
+        return page_of(self, sessions, serializers.SessionOut)
+
+    @extend_schema(request=serializers.SessionIn, responses={201: serializers.SessionOut})
+    def post(self, request: UserRequest) -> Response:
+        fields = checked(serializers.SessionIn, request.data)
+        keys = {name: fields.pop(old, None) for old, name in AWS_FIELDS.items()}
+        session = services.open_session(
+            user=request.user, credentials=Credentials(**keys), now=timezone.now(), **fields
+        )
+        return Response(_session(session, request), status=status.HTTP_201_CREATED)
+
+
+class SessionView(APIView):
+    @extend_schema(responses=serializers.SessionOut)
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return Response(_session(session, request))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("result", enum=["keep", "undo"])],
+        responses=serializers.SessionOut,
+    )
+    def delete(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        if request.query_params.get("result", "keep") not in ("keep", "undo"):
+            raise Invalid("result is not valid.", errors={"result": ["Say keep or undo."]})
+        session = services.end_session(session=session, now=timezone.now())
+        return Response(_session(session, request))
+
+
+class EvaluateView(APIView):
+    @extend_schema(
+        request=serializers.EvaluateIn,
+        responses={200: serializers.EvaluationOut, 202: serializers.EvaluationOut},
+        parameters=[OpenApiParameter("Prefer", location="header", description="wait=n")],
+    )
+    def post(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        model_id = checked(serializers.EvaluateIn, request.data)["model_id"]
+        model = None if model_id is None else get_model(model_id)
+        evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
+        where = reverse("evaluation", args=[session_id, evaluation.pk])
+        return Response(
+            serializers.EvaluationOut(evaluation).data,
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": where},
+        )
+
+
+class EvaluationsView(APIView):
+    @extend_schema(operation_id="evaluations_list", responses=serializers.EvaluationOut(many=True))
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return page_of(self, queries.evaluations_of(session), serializers.EvaluationOut)
+
+
+class EvaluationView(APIView):
+    @extend_schema(responses=serializers.EvaluationWithPoolsOut)
+    def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
+        return Response(serializers.EvaluationWithPoolsOut(evaluation).data)
+
+
+class ActionsView(APIView):
+    @extend_schema(responses=serializers.ActionOut(many=True))
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return page_of(self, queries.actions_of(session), serializers.ActionOut)
+
+
+class NdjsonRenderer(BaseRenderer):
+    """Lets a client ask for one line a row; the view streams them itself."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+    def render(self, data: Any, *_: object, **__: object) -> bytes:
+        return JSONRenderer().render(data) + b"\n"  # an error is one line as well
+
+
+class LogsView(APIView):
+    renderer_classes = [*APIView.renderer_classes, NdjsonRenderer]
+
+    @extend_schema(
+        parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)],
+        responses={(200, "application/json"): dict, (200, "application/x-ndjson"): str},
+    )
+    def get(self, request: UserRequest, session_id: UUID) -> Response | StreamingHttpResponse:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        after = _seq(request.query_params.get("after", "0"))
+        if isinstance(request.accepted_renderer, NdjsonRenderer):
+            return StreamingHttpResponse(
+                stored_lines(session.pk), content_type=NdjsonRenderer.media_type
+            )
+        limit = limit_of(request.query_params.get("limit"), default=1000, most=1000)
+        frames, last_seq, has_more = lines_after(session.pk, after=after, limit=limit)
+        return Response({"results": frames, "last_seq": last_seq, "has_more": has_more})
+
+
+class IamPolicyView(APIView):
+    @extend_schema(responses=dict)
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return Response(
+            iam_policy(
+                mode=session.mode,
+                instance_id=session.instance_id,
+                session_id=str(session.pk),
+                region=session.aws_region,
+            )
+        )
+
+
+class EventBridgeView(APIView):
+    """Where EventBridge's API destination brings EC2's signals, with a secret header of its own."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(request=serializers.EventIn, responses={204: None})
+    def post(self, request: UserRequest) -> Response:
+        given = request.headers.get("X-Spot-Optimizer-Secret", "").encode()
+        expected = settings.EVENTBRIDGE_SECRET.encode()
+        if not expected or not hmac.compare_digest(given, expected):
+            raise Unauthenticated(
+                "The header X-Spot-Optimizer-Secret must hold EVENTBRIDGE_SECRET of this server."
+            )
+        event = checked(serializers.EventIn, request.data)
+        services.receive_signal(
+            event_id=event["id"],
+            kind=serializers.DETAIL_TYPES[event["detail-type"]],
+            instance_id=event["detail"]["instance-id"],
+            aws_region=event["region"],
+            at=event["time"],
+            now=timezone.now(),
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _session(session: SandboxSession, request: UserRequest) -> dict[str, Any]:
+    return serializers.SessionOut(session, context={"request": request}).data
+
+
+def _seq(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Invalid("after is not valid.", errors={"after": ["Give the seq of a line, or 0."]})
+    return min(int(text), 2**31 - 1)

@@ -1,0 +1,94 @@
+"""One instance, as EC2 describes it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.session import Access, Deadline
+from spot_optimizer.errors import AwsRefused
+
+BOOT_MODES = {"legacy-bios", "uefi"}  # "uefi-preferred" boots in both
+PURCHASES = {"spot": "spot", "scheduled": "scheduled", "capacity-block": "capacity_block"}
+
+
+class Instance(NamedTuple):
+    """The facts of one instance that an evaluation or a preflight asks for."""
+
+    instance_id: str
+    instance_type: str
+    zone: str  # the account's own name of it
+    state: str
+    lifecycle: str  # "spot", "on_demand", "scheduled" or "capacity_block"
+    spot_request_id: str | None
+    architecture: str
+    virtualization_type: str
+    boot_mode: str | None  # the only one it boots in; None: it names none, or only prefers one
+    ena_support: bool
+    platform_details: str
+    launch_time: datetime
+    tenancy: str
+    image_id: str
+    subnet_id: str | None
+    security_group_ids: tuple[str, ...]
+    network_interfaces: int
+    root_device_type: str
+    auto_scaling_group: str | None
+    tpm_support: str | None
+
+
+def describe_instance(access: Access, instance_id: str, *, deadline: Deadline) -> Instance:
+    """
+    Return what EC2 says about one instance.
+
+    :raises AwsRefused: AWS answered with an error: ``InvalidInstanceID.Malformed`` or
+        ``InvalidInstanceID.NotFound`` where it knows no such instance
+    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    """
+    with translated_errors(deadline):
+        answer = access.client("ec2").describe_instances(InstanceIds=[instance_id])
+        found = [
+            instance
+            for reservation in answer["Reservations"]
+            for instance in reservation["Instances"]
+        ]
+        if len(found) == 1:
+            return _instance(found[0])
+    raise AwsRefused(
+        "AWS has nothing to tell about this instance. Check the id and the region.",
+        aws_code="InvalidInstanceID.NotFound",
+    )
+
+
+def _instance(item: Mapping[str, Any]) -> Instance:
+    placement = item["Placement"]
+    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+    return Instance(
+        instance_id=item["InstanceId"],
+        instance_type=item["InstanceType"],
+        zone=placement["AvailabilityZone"],
+        state=item["State"]["Name"],
+        # EC2 leaves the field out for on-demand instances.
+        lifecycle=PURCHASES.get(item.get("InstanceLifecycle", ""), "on_demand"),
+        spot_request_id=item.get("SpotInstanceRequestId") or None,
+        architecture=item["Architecture"],
+        virtualization_type=item["VirtualizationType"],
+        boot_mode=item["BootMode"] if item.get("BootMode") in BOOT_MODES else None,
+        ena_support=bool(item.get("EnaSupport", False)),
+        platform_details=_platform(item),
+        launch_time=item["LaunchTime"],
+        tenancy=placement.get("Tenancy", "default"),
+        image_id=item["ImageId"],
+        subnet_id=item.get("SubnetId"),
+        security_group_ids=tuple(group["GroupId"] for group in item.get("SecurityGroups", [])),
+        network_interfaces=len(item.get("NetworkInterfaces", [])),
+        root_device_type=item.get("RootDeviceType", "ebs"),
+        auto_scaling_group=tags.get("aws:autoscaling:groupName"),
+        tpm_support=item.get("TpmSupport"),
+    )
+
+
+def _platform(item: Mapping[str, Any]) -> str:
+    if "PlatformDetails" in item:
+        return str(item["PlatformDetails"])
+    return "Windows" if item.get("Platform") == "windows" else "Linux/UNIX"

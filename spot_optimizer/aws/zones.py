@@ -1,0 +1,22 @@
+"""Zones: names differ by account, ids are the same for all."""
+
+from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.session import Access, Deadline
+
+
+def zone_ids(access: Access, *, deadline: Deadline) -> dict[str, str]:
+    """
+    Return the id of each availability zone of the region, by the account's own name of it.
+
+    Local and wavelength zones are left out.
+
+    :raises AwsRefused: AWS answered with an error
+    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    """
+    with translated_errors(deadline):
+        answer = access.client("ec2").describe_availability_zones()
+        return {
+            zone["ZoneName"]: zone["ZoneId"]
+            for zone in answer["AvailabilityZones"]
+            if zone.get("ZoneType", "availability-zone") == "availability-zone"
+        }

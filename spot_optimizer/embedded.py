@@ -1,0 +1,51 @@
+"""Web, worker and beat in one process: the default where there is no Redis."""
+
+import logging
+import threading
+from types import TracebackType
+from typing import Any, Self
+
+from celery import beat
+from celery.worker import WorkController
+
+from spot_optimizer.celery import app
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCY = 8
+
+
+class EmbeddedWorker:
+    """A Celery worker and its beat in threads of this process, while the context is open."""
+
+    def __init__(self) -> None:
+        # No other worker is there to mingle or gossip with, or to miss our heartbeat.
+        self.worker: Any = WorkController(
+            app=app,
+            pool_cls="threads",
+            concurrency=CONCURRENCY,
+            hostname="embedded@localhost",
+            without_mingle=True,
+            without_gossip=True,
+            without_heartbeat=True,
+        )
+        # Without scheduler_cls the service would fall back to a schedule in a file, silently.
+        self.beat: Any = beat.EmbeddedService(
+            app, thread=True, scheduler_cls="django_celery_beat.schedulers:DatabaseScheduler"
+        )
+        self.thread = threading.Thread(target=self.worker.start, name="worker", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        self.beat.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.beat.stop()
+        self.worker.stop()
+        self.thread.join(timeout=10)

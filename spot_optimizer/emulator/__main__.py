@@ -1,0 +1,5 @@
+import sys
+
+from spot_optimizer.emulator.server import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Fits the emulator to recorded prices, and says how well it fits."""

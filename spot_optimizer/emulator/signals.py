@@ -1,0 +1,138 @@
+"""Interruptions and rebalance recommendations, given when somebody asks for them."""
+
+import threading
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from string import ascii_lowercase
+from typing import Any
+
+import urllib3
+from moto.ec2.models.instances import Instance, InstanceState, StateReason
+
+from spot_optimizer.emulator.account import Account, instances
+
+NOTICE = timedelta(minutes=2)
+HEADER = "X-Spot-Optimizer-Secret"
+REBALANCE = "EC2 Instance Rebalance Recommendation"
+INTERRUPTION = "EC2 Spot Instance Interruption Warning"
+
+
+class NoSuchSpotInstance(Exception):
+    """There is no spot instance of this id that runs."""
+
+
+class EventBus:
+    """EventBridge with one API destination, or with none."""
+
+    def __init__(self, url: str | None, secret: str) -> None:
+        self._url = url
+        self._secret = secret
+
+    def send(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Deliver an event, once; return whether that worked and what came back."""
+        if not self._url:
+            return {"delivered": False, "detail": "No destination: start with --eventbridge-url."}
+        try:
+            response = urllib3.request(
+                "POST",
+                self._url,
+                json=event,
+                headers={HEADER: self._secret},
+                timeout=5,
+                retries=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            return {"delivered": False, "detail": f"{type(error).__name__}: no answer."}
+        return {"delivered": response.status < 300, "status": response.status}
+
+
+class Signals:
+    """Which spot instances are being interrupted, and since when."""
+
+    def __init__(self, account: Account, bus: EventBus) -> None:
+        self._account = account
+        self._bus = bus
+        self._lock = threading.Lock()
+        self._interrupted: dict[str, datetime] = {}
+
+    def interrupt(self, instance_id: str, now: datetime) -> dict[str, Any]:
+        """
+        Take a spot instance's capacity back: its request says so now, it ends in two minutes.
+
+        Interrupting it again changes nothing and tells nobody.
+
+        :raises NoSuchSpotInstance: no such spot instance runs
+        """
+        instance = self._running_spot(instance_id)
+        with self._lock:
+            if instance_id in self._interrupted:
+                return {"delivered": False, "detail": "It is being interrupted already."}
+            self._interrupted[instance_id] = now
+        detail = {"instance-id": instance_id, "instance-action": "terminate"}
+        # This one event has an ARN of its own kind, with the zone in it.
+        arn = f"arn:aws:ec2:{instance.availability_zone}:instance/{instance_id}"
+        return self._bus.send(self._event(INTERRUPTION, arn, detail, now))
+
+    def rebalance(self, instance_id: str, now: datetime) -> dict[str, Any]:
+        """
+        Recommend a rebalance. Nothing but the event tells of it, as in EC2.
+
+        :raises NoSuchSpotInstance: no such spot instance runs
+        """
+        instance = self._running_spot(instance_id)
+        arn = f"arn:aws:ec2:{instance.region_name}:{self._account.id}:instance/{instance_id}"
+        return self._bus.send(self._event(REBALANCE, arn, {"instance-id": instance_id}, now))
+
+    def interrupted_at(self, instance_id: str) -> datetime | None:
+        return self._interrupted.get(instance_id)
+
+    def settle(self, now: datetime) -> None:
+        """End the instances whose two minutes are over."""
+        for instance in self._of(self._interrupted):
+            since = self._interrupted.get(instance.id)
+            if since and since + NOTICE <= now and instance.state == "running":
+                instance._state = InstanceState("terminated", 48)
+                instance._reason = "Server.SpotInstanceTermination"
+                instance.state_reason = StateReason(
+                    "Server.SpotInstanceTermination: Instance terminated by Spot",
+                    "Server.SpotInstanceTermination",
+                )
+
+    def clear(self) -> None:
+        """Undo all interruptions; what they have ended runs again."""
+        with self._lock:
+            for instance in self._of(self._interrupted):
+                if instance._reason == "Server.SpotInstanceTermination":
+                    instance._state = InstanceState("running", 16)
+                    instance._reason, instance.state_reason = "", StateReason()
+            self._interrupted = {}
+
+    def _of(self, ids: Iterable[str]) -> list[Instance]:
+        wanted = set(ids)
+        return [i for i in instances(self._account) if i.id in wanted] if wanted else []
+
+    def _running_spot(self, instance_id: str) -> Instance:
+        for instance in self._of([instance_id]):
+            if instance.lifecycle == "spot" and instance.state == "running":
+                return instance
+        raise NoSuchSpotInstance(f"No spot instance {instance_id!r} is running here.")
+
+    def _event(
+        self, detail_type: str, arn: str, detail: dict[str, str], now: datetime
+    ) -> dict[str, Any]:
+        return {
+            "version": "0",
+            "id": str(uuid.uuid4()),
+            "detail-type": detail_type,
+            "source": "aws.ec2",
+            "account": self._account.id,
+            "time": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "region": _region_of(arn),
+            "resources": [arn],
+            "detail": detail,
+        }
+
+
+def _region_of(arn: str) -> str:
+    return arn.split(":")[3].rstrip(ascii_lowercase)

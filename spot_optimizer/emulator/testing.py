@@ -1,0 +1,107 @@
+"""A pytest fixture that runs an emulator, and a client that speaks to it over HTTP only."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorClient:
+    """A running emulator. A command that it refuses raises ``ValueError`` with its sentence."""
+
+    url: str
+    account_id: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+    def instances(self, lifecycle: str | None = None) -> list[dict[str, Any]]:
+        """Return the instances, as ``GET /_emulator`` lists them; all, or of one lifecycle."""
+        known: list[dict[str, Any]] = self._ask("GET", "")["instances"]
+        return [i for i in known if lifecycle in (None, i["lifecycle"])]
+
+    def requests(self, after: int = 0) -> list[dict[str, Any]]:
+        """Return the logged requests behind number ``after``, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", f"/requests?after={after}")["requests"]
+        return found
+
+    def last_request(self) -> int:
+        """Return the number of the newest logged request, 0 before the first."""
+        return max((entry["n"] for entry in self.requests()), default=0)
+
+    def deny(self, *actions: str) -> None:
+        """Deny these actions, such as "ec2:DescribeInstances", and no others."""
+        self._ask("POST", "/deny", actions=list(actions))
+
+    def fail(self, action: str, *, code: str, status: int = 400, times: int = 1) -> None:
+        self._ask("POST", "/fail", action=action, code=code, status=status, times=times)
+
+    def delay(self, action: str, *, seconds: float, times: int = 1) -> None:
+        self._ask("POST", "/delay", action=action, seconds=seconds, times=times)
+
+    def garbage(self, action: str, *, times: int = 1) -> None:
+        self._ask("POST", "/garbage", action=action, times=times)
+
+    def interrupt(self, instance_id: str) -> dict[str, Any]:
+        """Interrupt a spot instance; return whether the event was delivered."""
+        return self._ask("POST", "/interrupt", instance_id=instance_id)
+
+    def rebalance(self, instance_id: str) -> dict[str, Any]:
+        """Recommend a rebalance; return whether the event was delivered."""
+        return self._ask("POST", "/rebalance", instance_id=instance_id)
+
+    def reset(self) -> None:
+        """Take all faults and signals back."""
+        self._ask("POST", "/reset")
+
+    def _ask(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+        body = fields if method == "POST" else None
+        response = urllib3.request(method, f"{self.url}/_emulator{path}", json=body, timeout=30)
+        answer: dict[str, Any] = response.json()
+        if response.status != 200:
+            raise ValueError(answer["detail"])
+        return answer
+
+
+@contextmanager
+def running_emulator(*arguments: str, eventbridge_secret: str = "") -> Iterator[EmulatorClient]:
+    """Run an emulator on a free port while the block runs; it ends with this process, too."""
+    command = [sys.executable, "-m", "spot_optimizer.emulator", "--port=0", "--parent-watch"]
+    environment = os.environ | {"EVENTBRIDGE_SECRET": eventbridge_secret}
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [*command, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            ready = json.loads(process.stdout.readline()) if process.stdout else {}
+            names = ("url", "account_id", "access_key", "secret_key")
+            yield EmulatorClient(*(ready[name] for name in names))
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[EmulatorClient]:
+    """One emulator for all tests; each begins without faults and signals."""
+    with running_emulator() as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def reset_emulator(request: pytest.FixtureRequest) -> None:
+    """Reset the emulator before each test that uses it; start none for the others."""
+    if "emulator" in request.fixturenames:
+        request.getfixturevalue("emulator").reset()

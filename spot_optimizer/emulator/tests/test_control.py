@@ -1,0 +1,176 @@
+import time
+
+import pytest
+import urllib3
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from spot_optimizer.emulator.tests.builders import refused
+
+
+def post(emulator, path, body):
+    return urllib3.request("POST", f"{emulator.url}/_emulator{path}", body=body)
+
+
+def test_says_that_it_is_an_emulator(emulator):
+    answer = urllib3.request("GET", f"{emulator.url}/_emulator")
+
+    assert answer.headers["X-Emulator"] == "spot-optimizer"
+    assert "not AWS" in answer.json()["emulator"]
+    assert answer.json()["access_key"] == emulator.access_key
+
+
+def test_every_answer_says_so_too(aws):
+    answer = aws("ec2").describe_instances()
+
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-emulator"] == "spot-optimizer"
+
+
+class TestDenial:
+    def test_is_told_as_each_service_tells_it(self, emulator, aws):
+        emulator.deny("ec2:DescribeInstances", "pricing:*", "sts:GetCallerIdentity")
+
+        with refused("UnauthorizedOperation", 403):
+            aws("ec2").describe_instances()
+        with refused("AccessDeniedException", 400):
+            aws("pricing").get_products(ServiceCode="AmazonEC2")
+        with refused("AccessDenied", 403):
+            aws("sts").get_caller_identity()
+
+    def test_names_the_missing_permission(self, emulator, aws):
+        emulator.deny("ec2:DescribeInstances")
+
+        with pytest.raises(ClientError, match="perform: ec2:DescribeInstances because"):
+            aws("ec2").describe_instances()
+
+    def test_is_what_a_dry_run_is_told(self, emulator, aws):
+        emulator.deny("ec2:DescribeInstances")
+
+        with refused("UnauthorizedOperation", 403):
+            aws("ec2").describe_instances(DryRun=True)
+
+    def test_leaves_other_actions_alone_and_ends_when_told(self, emulator, aws):
+        emulator.deny("ec2:DescribeInstances")
+        aws("ec2").describe_availability_zones()
+
+        emulator.deny()
+
+        aws("ec2").describe_instances()
+
+
+class TestFaults:
+    def test_a_failure_wears_off(self, emulator, aws):
+        emulator.fail("DescribeInstances", code="RequestLimitExceeded", status=503, times=2)
+
+        for _ in range(2):
+            with refused("RequestLimitExceeded", 503):
+                aws("ec2").describe_instances()
+        aws("ec2").describe_instances()
+
+    def test_a_delay_makes_an_answer_late(self, emulator, aws):
+        emulator.delay("*", seconds=0.5)
+        client = aws("sts")
+
+        started = time.monotonic()
+        client.get_caller_identity()
+
+        assert time.monotonic() - started >= 0.5
+
+    def test_garbage_cannot_be_read(self, emulator, aws):
+        emulator.garbage("ec2:DescribeSpotPriceHistory")
+
+        with pytest.raises(ResponseParserError):
+            aws("ec2").describe_spot_price_history(InstanceTypes=["m5.large"])
+
+    def test_reset_takes_them_all_back(self, emulator, aws):
+        emulator.deny("*")
+        emulator.fail("*", code="InternalError", status=500, times=9)
+
+        emulator.reset()
+
+        aws("ec2").describe_instances()
+
+
+class TestRequestLog:
+    def test_tells_who_asked_for_what(self, emulator, aws):
+        before = emulator.last_request()
+        aws("ec2", "eu-west-1").describe_availability_zones()
+        with refused("DryRunOperation"):
+            aws("ec2").describe_instances(DryRun=True)
+
+        entries = emulator.requests(after=before)
+
+        for entry in entries:
+            assert isinstance(entry.pop("n"), int)
+            assert entry.pop("time").endswith("+00:00")
+        zones = {
+            "service": "ec2",
+            "action": "DescribeAvailabilityZones",
+            "region": "eu-west-1",
+            "access_key_last4": emulator.access_key[-4:],
+            "status": 200,
+            "error": None,
+            "dry_run": False,
+        }
+        dry = {
+            "action": "DescribeInstances",
+            "region": "us-east-1",
+            "status": 412,
+            "error": "DryRunOperation",
+            "dry_run": True,
+        }
+        assert entries == [zones, zones | dry]
+
+    def test_tells_refused_requests_and_no_secret(self, emulator, aws):
+        before = emulator.last_request()
+        with refused("AuthFailure"):
+            aws("ec2", aws_secret_access_key="planted-secret").describe_instances()
+
+        text = str(emulator.requests(after=before))
+
+        assert "AuthFailure" in text
+        assert "planted-secret" not in text
+        assert emulator.access_key not in text
+        assert "Signature" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/deny", "{"),
+        ("/deny", "[]"),
+        ("/deny", '{"actions": "ec2:DescribeInstances"}'),
+        ("/deny", '{"actions": [1]}'),
+        ("/fail", "{}"),
+        ("/fail", '{"action": "DescribeInstances"}'),
+        ("/fail", '{"action": "DescribeInstances", "code": "X", "status": 200}'),
+        ("/fail", '{"action": "DescribeInstances", "code": "X", "status": "many"}'),
+        ("/fail", '{"action": "DescribeInstances", "code": "X", "times": 0}'),
+        ("/delay", '{"action": "*", "seconds": -1}'),
+        ("/delay", '{"action": "*", "seconds": 1e9}'),
+        ("/delay", '{"action": "*", "seconds": NaN}'),
+        ("/garbage", '{"action": 5}'),
+        ("/interrupt", "{}"),
+        ("/interrupt", '{"instance_id": "i-0"}'),
+        ("/rebalance", '{"instance_id": null}'),
+        ("/deny", b"\xff\xfe"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence(emulator, path, body):
+    answer = post(emulator, path, body)
+
+    assert answer.status == 400
+    assert answer.json()["detail"].endswith(".")
+
+
+def test_an_unknown_path_or_number_is_refused(emulator):
+    assert post(emulator, "/explode", "{}").status == 404
+    assert urllib3.request("DELETE", f"{emulator.url}/_emulator").status == 404
+    assert urllib3.request("GET", f"{emulator.url}/_emulator/requests?after=x").status == 400
+
+
+def test_an_on_demand_instance_cannot_be_interrupted(emulator):
+    [instance, *_] = emulator.instances("on-demand")
+
+    with pytest.raises(ValueError, match="No spot instance"):
+        emulator.interrupt(instance["instance_id"])

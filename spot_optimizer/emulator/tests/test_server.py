@@ -1,0 +1,81 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+import urllib3
+
+from spot_optimizer.emulator.testing import ROOT
+
+COMMAND = [sys.executable, "-m", "spot_optimizer.emulator"]
+
+
+@contextmanager
+def started(*arguments, **pipes):
+    command = [*COMMAND, "--port", "0", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # what should have ended and has not
+
+
+def test_its_first_line_is_for_machines_and_its_second_for_people(emulator):
+    with started() as process:
+        ready = json.loads(process.stdout.readline())
+        sentence = process.stdout.readline().decode()
+        process.terminate()
+
+    assert ready["url"].startswith("http://127.0.0.1:")
+    assert ready["access_key"] == emulator.access_key
+    assert "not AWS" in sentence
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_cleanly_and_quickly_when_told(number):
+    with started(stderr=subprocess.PIPE) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        urllib3.request("GET", f"{url}/_emulator")
+        begin = time.monotonic()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=10)
+
+    assert time.monotonic() - begin < 3
+    assert process.returncode == 0
+    assert errors == b""
+
+
+def test_ends_with_its_parent_when_it_watches_it():
+    with started("--parent-watch", stdin=subprocess.PIPE) as process:
+        process.stdout.readline()
+
+        process.stdin.close()
+
+        assert process.wait(timeout=10) == 0
+
+
+def test_a_port_in_use_is_one_clear_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        outcome = subprocess.run(
+            [*COMMAND, "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    [sentence] = outcome.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in sentence
+
+
+def test_an_impossible_port_is_one_clear_sentence():
+    outcome = subprocess.run(
+        [*COMMAND, "--port", "99999"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert outcome.returncode == 1
+    assert len(outcome.stderr.splitlines()) == 1

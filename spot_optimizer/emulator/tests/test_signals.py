@@ -1,0 +1,155 @@
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from spot_optimizer.emulator.account import instances
+from spot_optimizer.emulator.signals import EventBus, NoSuchSpotInstance
+from spot_optimizer.emulator.testing import EmulatorClient, running_emulator
+from spot_optimizer.emulator.world import create_world
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return create_world(seed=3, bus=EventBus(None, ""), now=NOON)
+
+
+@pytest.fixture
+def spot(world):
+    """A spot instance of moto's, with all signals taken back before and after."""
+    world.signals.clear()
+    yield next(i for i in instances(world.account) if i.lifecycle == "spot")
+    world.signals.clear()
+
+
+@pytest.fixture
+def destination() -> Iterator[HTTPServer]:
+    """An HTTP server that keeps what is sent to it."""
+
+    class Keep(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.received.append((dict(self.headers), json.loads(body)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Keep)
+    server.received = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class TestInterrupt:
+    def test_the_instance_runs_two_minutes_longer(self, world, spot):
+        world.signals.interrupt(spot.id, NOON)
+
+        world.signals.settle(NOON + timedelta(seconds=119))
+        assert spot.state == "running"
+        world.signals.settle(NOON + timedelta(seconds=120))
+        assert spot.state == "terminated"
+        assert spot.state_reason.code == "Server.SpotInstanceTermination"
+
+    def test_a_second_one_does_not_begin_anew(self, world, spot):
+        world.signals.interrupt(spot.id, NOON)
+
+        world.signals.interrupt(spot.id, NOON + timedelta(seconds=60))
+
+        world.signals.settle(NOON + timedelta(seconds=120))
+        assert spot.state == "terminated"
+
+    def test_what_has_ended_cannot_be_interrupted(self, world, spot):
+        world.signals.interrupt(spot.id, NOON)
+        world.signals.settle(NOON + timedelta(seconds=120))
+
+        with pytest.raises(NoSuchSpotInstance):
+            world.signals.interrupt(spot.id, NOON + timedelta(seconds=121))
+
+    def test_reset_brings_it_back(self, world, spot):
+        world.signals.interrupt(spot.id, NOON)
+        world.signals.settle(NOON + timedelta(seconds=120))
+
+        world.signals.clear()
+
+        assert spot.state == "running"
+        assert world.signals.interrupted_at(spot.id) is None
+
+    def test_its_request_says_so_at_once_while_it_still_runs(self, emulator, aws):
+        [instance, *_] = emulator.instances("spot")
+        ec2 = aws("ec2", instance["region"])
+
+        emulator.interrupt(instance["instance_id"])
+
+        [request] = ec2.describe_spot_instance_requests(
+            SpotInstanceRequestIds=[instance["spot_instance_request_id"]]
+        )["SpotInstanceRequests"]
+        assert request["Status"]["Code"] == "instance-terminated-no-capacity"
+        assert request["State"] == "closed"
+        [reservation] = ec2.describe_instances(InstanceIds=[instance["instance_id"]])[
+            "Reservations"
+        ]
+        assert reservation["Instances"][0]["State"]["Name"] == "running"
+
+
+class TestEvents:
+    def test_a_rebalance_recommendation_is_told_by_eventbridge_only(self, destination):
+        with with_destination(destination) as emulator:
+            [instance, *_] = emulator.instances("spot")
+
+            answer = emulator.rebalance(instance["instance_id"])
+
+        [(headers, event)] = destination.received
+        assert answer == {"delivered": True, "status": 204}
+        assert headers["X-Spot-Optimizer-Secret"] == "hush"
+        assert event["detail-type"] == "EC2 Instance Rebalance Recommendation"
+        assert event["source"] == "aws.ec2"
+        assert event["account"] == emulator.account_id
+        assert event["region"] == instance["region"]
+        assert event["resources"] == [
+            f"arn:aws:ec2:{instance['region']}:{emulator.account_id}:"
+            f"instance/{instance['instance_id']}"
+        ]
+        assert event["detail"] == {"instance-id": instance["instance_id"]}
+
+    def test_an_interruption_is_told_too(self, destination):
+        with with_destination(destination) as emulator:
+            [instance, *_] = emulator.instances("spot")
+
+            emulator.interrupt(instance["instance_id"])
+            emulator.interrupt(instance["instance_id"])
+
+        [(_, event)] = destination.received
+        assert event["detail-type"] == "EC2 Spot Instance Interruption Warning"
+        assert event["region"] == instance["region"]
+        assert event["resources"] == [
+            f"arn:aws:ec2:{instance['availability_zone']}:instance/{instance['instance_id']}"
+        ]
+        assert event["detail"] == {
+            "instance-id": instance["instance_id"],
+            "instance-action": "terminate",
+        }
+
+    def test_without_a_destination_it_says_that_nothing_was_delivered(self, emulator):
+        [instance, *_] = emulator.instances("spot")
+
+        assert emulator.rebalance(instance["instance_id"])["delivered"] is False
+
+    def test_a_destination_that_is_away_is_no_error(self):
+        # Nothing listens on port 9 of loopback.
+        assert EventBus("http://127.0.0.1:9/", "hush").send({})["delivered"] is False
+
+
+def with_destination(destination: HTTPServer) -> EmulatorClient:
+    url = f"http://127.0.0.1:{destination.server_port}/"
+    return running_emulator("--eventbridge-url", url, eventbridge_secret="hush")

@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spot_optimizer.engine.checks import canonical
+from spot_optimizer.engine.pipeline import decide, run
+from spot_optimizer.engine.pools import Costs, Preferences, Stages
+from spot_optimizer.engine.tests.builders import (
+    HERE,
+    NAN,
+    THERE,
+    a_machine,
+    a_market,
+    a_type,
+    inputs_of,
+)
+
+MARKET = a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.04))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("spot_price", [0.05]),
+        ("spot_price", [0.05, NAN]),
+        ("spot_price", [0.05, -0.01]),
+        ("spot_price", [0.05, float("inf")]),
+        ("on_demand_price", [0.0]),
+        ("band", [5]),
+        ("band", [0.5]),
+        ("type_index", [0, 1]),
+        ("type_index", [[0, 0]]),
+        ("zone_index", [0, -1]),
+        ("zone_index", [0, 0]),
+        ("low_7d", [0.01, NAN]),
+    ],
+)
+def test_a_market_column_that_means_nothing_is_refused_by_name(column, value):
+    inputs = inputs_of(replace(MARKET, **{column: np.array(value)}))
+
+    with pytest.raises(ValueError, match=column):
+        decide(inputs)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ({"signal": "MAYBE"}, "signal"),
+        ({"machine": a_machine(purchase="reserved")}, "purchase"),
+        ({"machine": a_machine(instance_type="m9.large")}, "instance_type"),
+        ({"machine": a_machine(zone="")}, "zone"),
+        ({"preferences": Preferences(safety_gate=1.1)}, "safety_gate"),
+        ({"preferences": Preferences(safety_gate=NAN)}, "safety_gate"),
+        ({"preferences": Preferences(downtime_usd_per_hour=-1)}, "downtime_usd_per_hour"),
+        ({"stages": Stages(pipeline_mode="BOTH")}, "pipeline_mode"),
+        ({"costs": Costs(boot_minutes=float("inf"))}, "boot_minutes"),
+        ({"model": object()}, "model"),
+    ],
+)
+def test_a_part_that_means_nothing_is_refused_by_name(part, name):
+    with pytest.raises(ValueError, match=name):
+        decide(inputs_of(MARKET, **part))
+
+
+@pytest.mark.parametrize(
+    "facts", [{"vcpu": 0}, {"memory_gib": NAN}, {"accelerators": -1}, {"ena": "maybe"}]
+)
+def test_a_type_without_sensible_facts_is_refused(facts):
+    market = replace(MARKET, types=(a_type("m5.large", **facts),))
+
+    with pytest.raises(ValueError, match="types"):
+        decide(inputs_of(market))
+
+
+def test_a_market_at_no_instant_is_refused():
+    with pytest.raises(ValueError, match="as_of"):
+        decide(inputs_of(replace(MARKET, as_of="yesterday")))
+
+
+def test_a_type_listed_twice_is_refused():
+    twins = replace(
+        MARKET,
+        types=(a_type(), a_type()),
+        on_demand_price=np.array([0.1, 0.1]),
+        band=np.array([0, 0]),
+    )
+
+    with pytest.raises(ValueError, match="types"):
+        decide(inputs_of(twins))
+
+
+def test_inputs_are_checked_before_the_first_stage_is_asked_for():
+    with pytest.raises(ValueError, match="signal"):
+        run(inputs_of(MARKET, signal="MAYBE"))
+
+
+def test_canonical_order_is_by_names():
+    market = a_market(("m5.large", THERE, 0.04), ("c5.large", HERE, 0.03), ("m5.large", HERE, 0.05))
+
+    ordered = canonical(inputs_of(market)).market
+
+    assert [kind.name for kind in ordered.types] == ["c5.large", "m5.large"]
+    assert ordered.zones == (HERE, THERE)
+    assert ordered.type_index.tolist() == [0, 1, 1]
+    assert ordered.zone_index.tolist() == [0, 0, 1]
+    assert ordered.spot_price.tolist() == [0.03, 0.05, 0.04]

@@ -1,0 +1,215 @@
+import json
+
+import numpy as np
+import pytest
+
+from spot_optimizer.engine.pipeline import decide, run
+from spot_optimizer.engine.pools import Preferences, Stages
+from spot_optimizer.engine.tests.builders import (
+    HERE,
+    THERE,
+    a_machine,
+    a_market,
+    a_prior,
+    a_type,
+    inputs_of,
+)
+
+STAGES = [
+    "input",
+    "hardware",
+    "advisor",
+    "right_sizing",
+    "risk",
+    "safety_gate",
+    "ranking",
+    "signal",
+    "output",
+]
+MARKET = a_market(
+    ("m5.large", HERE, 0.05),
+    ("m5.large", THERE, 0.03),
+    ("m5.4xlarge", HERE, 0.02),
+    ("t3.large", THERE, 0.01),
+    types=[
+        a_type(),
+        a_type("m5.4xlarge", vcpu=16, memory_gib=64.0),
+        a_type("t3.large", burstable=True),
+    ],
+    low=0.01,
+    high=0.05,
+)
+
+
+def notes(**parts):
+    return {trace.stage: trace.note for trace in decide(inputs_of(MARKET, **parts)).traces}
+
+
+class TestRun:
+    def test_yields_each_stage_and_returns_the_outcome(self):
+        stages, seen = run(inputs_of(MARKET)), []
+        while True:
+            try:
+                seen.append(next(stages))
+            except StopIteration as end:
+                outcome = end.value
+                break
+
+        assert [trace.stage for trace in seen] == STAGES
+        assert tuple(seen) == outcome.traces
+        assert outcome.to_json() == decide(inputs_of(MARKET)).to_json()
+
+    def test_counts_what_went_in_and_out(self):
+        traces = decide(inputs_of(MARKET)).traces
+
+        # 4 spot pools, m5.large and m5.4xlarge on demand here; t3 burstable; m5.4xlarge oversized
+        assert [(t.in_, t.out) for t in traces] == [
+            (6, 6),
+            (6, 5),
+            (5, 5),
+            (5, 3),
+            (3, 3),
+            (3, 3),
+            (3, 3),
+            (3, 3),
+            (3, 3),
+        ]
+
+    def test_speaks_the_names_of_the_api(self):
+        trace = decide(inputs_of(MARKET)).traces[1]
+
+        assert trace.as_dict() == {
+            "stage": "hardware",
+            "status": "done",
+            "in": 6,
+            "out": 5,
+            "note": "Kept 5 of 6: dropped 1 burstable.",
+        }
+
+    @pytest.mark.parametrize(
+        ("parts", "stage"),
+        [
+            ({}, "advisor"),
+            ({"stages": Stages(pipeline_mode="SINGLE_LINEAR")}, "right_sizing"),
+            ({"stages": Stages(enable_right_sizing=False)}, "right_sizing"),
+        ],
+    )
+    def test_a_disabled_stage_passes_everything_on(self, parts, stage):
+        traces = {t.stage: t for t in decide(inputs_of(MARKET, **parts)).traces}
+
+        assert traces[stage].status == "disabled"
+        assert traces[stage].in_ == traces[stage].out
+
+    def test_a_stage_that_is_on_is_done(self):
+        traces = decide(inputs_of(MARKET, preferences=Preferences(advisor_filter=True))).traces
+
+        assert {trace.status for trace in traces} == {"done"}
+
+
+class TestNotes:
+    def test_name_the_market_and_the_machine(self):
+        assert "us-east-1 as of 2026-03-01T12:00:00Z: 4 spot pools" in notes()["input"]
+        assert "m5.large in use1-az1 (spot)" in notes()["input"]
+
+    def test_name_the_numbers_in_force(self):
+        assert notes()["right_sizing"].endswith("dropped 2 with more than 4 vCPU or 16 GiB.")
+
+    def test_name_the_model_and_its_parameters(self):
+        assert notes()["risk"].startswith("advisor-prior@1:0000: Spot Advisor prior")
+        assert "0.025, 0.075, 0.125, 0.175, 0.3" in notes()["risk"]
+
+    def test_say_that_family_stress_is_off(self):
+        assert "Family stress is off" in notes(stages=Stages(enable_family_stress=False))["risk"]
+
+    def test_say_that_the_baseline_stays_in_though_it_is_above_the_gate(self):
+        note = notes(preferences=Preferences(safety_gate=0.0))["safety_gate"]
+
+        assert "stays in as the baseline, though more likely" in note
+
+    def test_say_that_bins_are_packed(self):
+        assert "Bin packing is on" in notes(stages=Stages(enable_bin_packing=True))["ranking"]
+
+    def test_give_what_recomputes_an_expected_cost_by_hand(self):
+        outcome = decide(inputs_of(MARKET))
+        best = outcome.pool(outcome.target)
+
+        # an interruption: 1 USD/h · 20 min / 60; a move: 0.05 · 6 / 60 + 1 · 0.5 / 60
+        assert "hazard · 0.33333333 USD + 0.013333333 USD / horizon" in notes()["ranking"]
+        hazard = -np.log(1 - best.crash_probability)
+        by_hand = best.price + hazard * 0.33333333 + 0.013333333 / min(24, 1 / hazard)
+        assert best.expected_cost == pytest.approx(by_hand, rel=1e-6)
+
+
+class TestOutcome:
+    def test_family_stress_counts_only_where_it_is_on(self):
+        # m5.large here: the others of m5 stand at (0.5 + 0.25) / 2 = 0.375,
+        # so the hazard is -ln(1 - 0.025) / 730 · 2^(2 · (0.375 - 0.5)) = 0.0000346819 · 0.840896
+        on = decide(inputs_of(MARKET)).crash_probability
+        off = decide(inputs_of(MARKET, stages=Stages(enable_family_stress=False))).crash_probability
+
+        assert off == pytest.approx(0.0000346813, rel=1e-4)
+        assert on / off == pytest.approx(0.840896, rel=1e-4)
+
+    def test_ranks_the_kept_rows_by_expected_cost(self):
+        ranked = decide(inputs_of(MARKET)).ranked()
+
+        assert [(v.zone, v.purchase) for v in ranked] == [
+            (THERE, "spot"),
+            (HERE, "spot"),
+            (HERE, "on_demand"),
+        ]
+        assert len(decide(inputs_of(MARKET)).ranked(2)) == 2
+
+    def test_lists_the_rejected_rows_with_their_reasons(self):
+        rejected = decide(inputs_of(MARKET)).rejected()
+
+        assert [(v.instance_type, v.purchase, v.rejected_because) for v in rejected] == [
+            ("m5.4xlarge", "spot", "oversized"),
+            ("t3.large", "spot", "burstable"),
+            ("m5.4xlarge", "on_demand", "oversized"),
+        ]
+
+    def test_a_verdict_adds_up(self):
+        verdict = decide(inputs_of(MARKET)).ranked(1)[0]
+
+        assert sum(verdict.terms.values()) == pytest.approx(verdict.expected_cost)
+        assert verdict.discount == pytest.approx(0.7)
+        assert verdict.score == pytest.approx(0.7 * (1 - verdict.crash_probability))
+        assert verdict.spot_price == verdict.price == 0.03
+        assert verdict.interruption_band == 0
+
+    def test_a_verdict_on_demand_has_no_spot_price_and_no_band(self):
+        verdict = decide(inputs_of(MARKET)).ranked()[2]
+
+        assert (verdict.price, verdict.spot_price, verdict.interruption_band) == (0.10, None, None)
+        assert verdict.crash_probability == 0.0
+
+    def test_has_no_row_beyond_its_rows(self):
+        with pytest.raises(IndexError, match="row 6 of 6"):
+            decide(inputs_of(MARKET)).pool(6)
+
+    def test_is_json_with_every_row(self):
+        body = json.loads(decide(inputs_of(MARKET)).to_json())
+
+        assert body["decision"] == "SWITCH"
+        assert {len(column) for column in body["rows"].values()} == {6}
+        assert body["counts"]["considered"] == 6
+
+    def test_the_own_type_is_compatible_whatever_the_facts_say(self):
+        odd = a_machine(architecture="arm64")
+
+        outcome = decide(inputs_of(MARKET, machine=odd))
+
+        assert outcome.target is not None
+        assert outcome.pool(outcome.target).instance_type == "m5.large"
+
+
+def test_a_model_that_answers_for_other_pools_is_refused():
+    class Short:
+        def hazard(self, features):
+            return np.zeros(1)
+
+        describe, artifact = a_prior().describe, a_prior().artifact
+
+    with pytest.raises(ValueError, match="model"):
+        decide(inputs_of(MARKET, model=Short()))

@@ -1,0 +1,192 @@
+from dataclasses import replace
+from math import exp, inf, log
+
+import numpy as np
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from spot_optimizer.engine.freeze import freeze, inputs_hash, thaw
+from spot_optimizer.engine.outcome import Outcome, PoolVerdict
+from spot_optimizer.engine.pipeline import decide
+from spot_optimizer.engine.pools import Inputs, Market
+from spot_optimizer.engine.tests.strategies import CALM, TYPES, ZONES, inputs
+
+BY_POOL = ("type_index", "zone_index", "spot_price", "low_7d", "high_7d")
+
+
+def key(verdict: PoolVerdict) -> tuple[str, str, str]:
+    return verdict.instance_type, verdict.zone, verdict.purchase
+
+
+def chosen(outcome: Outcome) -> tuple[str, str, str]:
+    return key(outcome.pool(outcome.chosen))
+
+
+def columns(market: Market, pools: list[int]) -> Market:
+    return replace(market, **{name: getattr(market, name)[pools] for name in BY_POOL})
+
+
+def shuffled(market: Market, types: list[int], zones: list[int], pools: list[int]) -> Market:
+    mixed = columns(market, pools)
+    return replace(
+        mixed,
+        types=tuple(market.types[i] for i in types),
+        on_demand_price=market.on_demand_price[types],
+        band=market.band[types],
+        zones=tuple(market.zones[i] for i in zones),
+        type_index=np.argsort(types)[mixed.type_index],
+        zone_index=np.argsort(zones)[mixed.zone_index],
+    )
+
+
+@given(inputs())
+def test_every_row_is_kept_or_rejected_for_a_reason(given_inputs):
+    outcome = decide(given_inputs)
+    counts = outcome.counts
+
+    assert counts["considered"] == counts["kept"] + sum(counts["rejected"].values())
+    assert counts["considered"] == len(outcome.ranked()) + len(outcome.rejected())
+    assert all(verdict.rejected_because for verdict in outcome.rejected())
+    assert not any(verdict.rejected_because for verdict in outcome.ranked())
+
+
+@given(inputs())
+def test_the_target_is_kept_and_elsewhere(given_inputs):
+    outcome = decide(given_inputs)
+
+    assert outcome.rejection[outcome.current] == 0
+    assert (outcome.target is None) == (outcome.decision == "STAY")
+    if outcome.target is not None:
+        assert outcome.rejection[outcome.target] == 0
+        assert outcome.target != outcome.current
+
+
+@given(inputs())
+def test_an_interrupted_spot_machine_always_has_somewhere_to_go(given_inputs):
+    spot = given_inputs.machine._replace(purchase="spot")
+
+    outcome = decide(replace(given_inputs, machine=spot, signal="TERMINATION"))
+
+    assert outcome.decision == "EVACUATE"
+
+
+@given(inputs())
+def test_each_stage_takes_what_the_one_before_left(given_inputs):
+    outcome = decide(given_inputs)
+    traces = outcome.traces
+
+    assert traces[0].in_ == outcome.counts["considered"]
+    assert traces[-1].out == outcome.counts["kept"]
+    assert [t.in_ for t in traces[1:]] == [t.out for t in traces[:-1]]
+    assert all(t.in_ == t.out for t in traces if t.status == "disabled")
+
+
+@given(inputs())
+def test_nothing_unknown_reaches_a_verdict_as_a_number(given_inputs):
+    outcome = decide(given_inputs)
+
+    for row in range(len(outcome.rows)):
+        verdict = outcome.pool(row)
+        numbers = [x for x in [*verdict, *(verdict.terms or {}).values()] if isinstance(x, float)]
+        assert all(-inf < number < inf for number in numbers)
+        assert "nan" not in (verdict.would_win_if or "")
+        assert "inf" not in (verdict.would_win_if or "")
+    assert "nan" not in outcome.reason
+
+
+@given(inputs(), st.data())
+def test_order_changes_no_byte(given_inputs, data):
+    market = given_inputs.market
+    other = shuffled(
+        market,
+        data.draw(st.permutations(range(len(TYPES)))),
+        data.draw(st.permutations(range(len(ZONES)))),
+        data.draw(st.permutations(range(len(market.type_index)))),
+    )
+    mixed = replace(given_inputs, market=other)
+
+    assert inputs_hash(mixed) == inputs_hash(given_inputs)
+    assert decide(mixed).to_json() == decide(given_inputs).to_json()
+
+
+@given(inputs())
+def test_what_is_frozen_thaws_to_the_same_decision(given_inputs):
+    frozen = freeze(given_inputs)
+
+    assert freeze(thaw(frozen)) == frozen
+    assert decide(thaw(frozen)).to_json() == decide(given_inputs).to_json()
+
+
+@given(inputs())
+def test_a_pool_that_cannot_be_used_changes_nothing_for_the_others(given_inputs):
+    market = given_inputs.market
+    useful = [i for i, kind in enumerate(market.type_index) if TYPES[kind].name != "m6g.large"]
+    without = replace(given_inputs, market=columns(market, useful))
+
+    after, before = decide(given_inputs), decide(without)
+
+    # of another architecture, and alone in its family
+    assert list(map(key, after.ranked())) == list(map(key, before.ranked()))
+    assert chosen(after) == chosen(before)
+    assert [v.expected_cost for v in after.ranked()] == [v.expected_cost for v in before.ranked()]
+
+
+@given(inputs(CALM), st.data())
+def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
+    # without family stress: with it, a rise is bad news for the whole family, rivals included
+    market = given_inputs.market
+    assume(len(market.type_index))
+    pool = data.draw(st.integers(0, len(market.type_index) - 1))
+    prices = market.spot_price.copy()
+    prices[pool] += data.draw(st.sampled_from([0.001, 0.02, 5.0]))
+    name = TYPES[market.type_index[pool]].name, ZONES[market.zone_index[pool]], "spot"
+    before = decide(given_inputs)
+    assume(chosen(before) != name)
+
+    after = decide(replace(given_inputs, market=replace(market, spot_price=prices)))
+
+    assert chosen(after) != name
+
+
+def cost_by_hand(given_inputs: Inputs, outcome: Outcome, row: int) -> float:
+    """What one row costs, from the words of the contract, one number at a time."""
+    verdict, here = outcome.pool(row), outcome.pool(outcome.current)
+    value = given_inputs.preferences.downtime_usd_per_hour
+    hazard = 0.0
+    assert verdict.price is not None
+    assert verdict.crash_probability is not None
+    if verdict.interruption_band is not None:
+        share = (0.025, 0.075, 0.125, 0.175, 0.30)[verdict.interruption_band]
+        hazard = -log(1 - share) / 730
+    assert abs(verdict.crash_probability - (1 - exp(-hazard))) < 1e-12
+    own = next(kind for kind in TYPES if kind.name == "m5.large")
+    packs = given_inputs.stages.enable_bin_packing
+    copies = min(verdict.vcpu // own.vcpu, verdict.memory_gib // own.memory_gib)
+    if not packs or given_inputs.stages.pipeline_mode != "CLUSTER_FULL" or copies < 1:
+        copies = 1
+    cost = verdict.price / copies + hazard * value * 20 / 60
+    if row == outcome.current:
+        return cost
+    move = (here.price or 0.0) * 6 / 60 + value * 0.5 / 60
+    return cost + move / (min(24, 1 / hazard) if hazard else 24)
+
+
+@given(inputs(CALM))
+def test_agrees_with_a_search_by_hand(given_inputs):
+    outcome = decide(replace(given_inputs, signal="NONE"))
+    rows = [row for row in outcome.order.tolist() if row != outcome.current]
+
+    costs = {row: cost_by_hand(given_inputs, outcome, row) for row in rows}
+
+    for row, cost in costs.items():
+        assert abs(outcome.pool(row).expected_cost - cost) < 1e-12
+    here = outcome.pool(outcome.current)
+    staying = here.price if here.expected_cost is None else here.expected_cost
+    if not costs or staying is None:
+        assert outcome.decision == "STAY"
+        return
+    cheapest = min(costs.values())
+    assume(abs(cheapest - 0.95 * staying) > 1e-9)
+    assert outcome.decision == ("SWITCH" if cheapest < 0.95 * staying else "STAY")
+    if outcome.target is not None:
+        assert costs[outcome.target] - cheapest < 1e-12

@@ -1,0 +1,173 @@
+import json
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import IO, Any, cast
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from rich.console import Console
+
+from accounts.models import User
+from sandbox import services
+from sandbox.asof import decide_as_of
+from sandbox.jobs import cleanup, evaluations, preflights
+from sandbox.models import Evaluation, SandboxSession
+from sandbox.queries import is_settled
+from sandbox.serializers import PreferencesIn
+from spot_optimizer.aws.instances import describe_instance
+from spot_optimizer.aws.session import Access, Credentials, Deadline
+from spot_optimizer.errors import DomainError
+from spot_optimizer.report import decision_panel, line_text, pools_table
+from streaming.models import Line
+from streaming.queries import lines_behind
+
+FACTS = settings.VAR_DIR / "quickstart.json"
+LONGEST = 150.0  # [s] a job's time limit and its preflight's
+LOOK_EVERY = 0.1  # [s]
+
+
+class Command(BaseCommand):
+    help = "Evaluate one instance, live; or, with --as-of, one that might have been, on history."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("instance_id", nargs="?", help="of a running instance")
+        parser.add_argument("--region", required=True, help="such as us-east-1")
+        parser.add_argument("--user", help="e-mail of the owner of the session; an admin's if left")
+        parser.add_argument("--as-of", help="a moment of the stored history, such as 2021-04-20")
+        parser.add_argument("--type", help="with --as-of: the instance type, such as m5.large")
+        parser.add_argument("--zone", help="with --as-of: the zone, such as us-east-1a")
+        parser.add_argument("--purchase", choices=["spot", "on_demand"], default="spot")
+        parser.add_argument("--json", action="store_true", help="print the evaluation, and no more")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.console = Console(
+            file=cast("IO[str]", self.stdout), quiet=options["json"], soft_wrap=True
+        )
+        try:
+            told = self._as_of(options) if options["as_of"] else self._live(options)
+        except DomainError as refusal:
+            raise CommandError(f"{refusal} ({refusal.code})") from refusal
+        if options["json"]:
+            self.stdout.write(json.dumps(told, indent=2))
+            return
+        self.console.print(pools_table(told))
+        self.console.print(decision_panel(told))
+
+    def _as_of(self, options: dict[str, Any]) -> dict[str, Any]:
+        if not (options["type"] and options["zone"]) or options["instance_id"]:
+            raise CommandError("--as-of needs --type and --zone, and no instance id.")
+        return decide_as_of(
+            instance_type=options["type"],
+            zone=options["zone"],
+            region=options["region"],
+            purchase=options["purchase"],
+            at=_moment(options["as_of"]),
+            tell=lambda step: self.console.print(
+                f"{step['stage']:>12}  {step['note']}", soft_wrap=True, highlight=False
+            ),
+        )
+
+    def _live(self, options: dict[str, Any]) -> dict[str, Any]:
+        if not options["instance_id"]:
+            raise CommandError("Name the instance to evaluate, or give --as-of, --type and --zone.")
+        session = _open(options["instance_id"], options["region"], _owner(options["user"]))
+        try:
+            evaluation = services.request_evaluation(session=session, now=timezone.now())
+            for line in _lines_while_working(session, evaluation):
+                self.console.print(line_text(line), soft_wrap=True)
+        finally:
+            services.end_session(session=session, now=timezone.now())
+            cleanup.clean_up(session_id=session.pk, now=timezone.now())
+        evaluation.refresh_from_db()
+        if evaluation.error or not evaluation.outcome:
+            raise CommandError(evaluation.error["detail"] if evaluation.error else "Not settled.")
+        outcome: dict[str, Any] = evaluation.outcome
+        return outcome
+
+
+def _open(instance_id: str, region: str, owner: User) -> SandboxSession:
+    credentials = _credentials()
+    found = describe_instance(Access(credentials, region), instance_id, deadline=Deadline.in_(30))
+    return services.open_session(
+        user=owner,
+        credentials=credentials,
+        credentials_expire_at=None,
+        ttl_minutes=15,
+        now=timezone.now(),
+        instance_id=instance_id,
+        instance_type=found.instance_type,
+        availability_zone=found.zone,
+        aws_region=region,
+        preferences=PreferencesIn().to_internal_value({}),
+    )
+
+
+def _credentials() -> Credentials:
+    """Take the keys of the environment, or those of the quick start's local AWS."""
+    if settings.AWS_ACCESS_KEY_ID:
+        return Credentials(
+            settings.AWS_ACCESS_KEY_ID,
+            settings.AWS_SECRET_ACCESS_KEY,
+            settings.AWS_SESSION_TOKEN or None,
+        )
+    try:
+        facts = json.loads(FACTS.read_text())
+    except (OSError, ValueError):
+        facts = {}
+    if not facts.get("access_key"):
+        raise CommandError(
+            "There are no AWS credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
+            "manage.py quickstart in another terminal for a local AWS."
+        )
+    settings.AWS_ENDPOINT_URL = settings.AWS_ENDPOINT_URL or facts["aws_endpoint_url"]
+    return Credentials(facts["access_key"], facts["secret_key"])
+
+
+def _owner(email: str | None) -> User:
+    users = User.objects.filter(is_active=True)
+    chosen = users.filter(email=email.lower()) if email else users.filter(role=User.Role.ADMIN)
+    owner = chosen.order_by("created_at").first()
+    if owner is None:
+        raise CommandError(
+            "There is no such active user. Run manage.py createsuperuser first, or name one "
+            "with --user."
+        )
+    return owner
+
+
+def _lines_while_working(session: SandboxSession, evaluation: Evaluation) -> Iterator[Line]:
+    """Work in a thread, as a worker would, and yield what it says as it says it."""
+    work = threading.Thread(target=_work, args=(session, evaluation), daemon=True)
+    work.start()
+    after, give_up_at = 0, time.monotonic() + LONGEST
+    while time.monotonic() < give_up_at:
+        is_done = is_settled(evaluation.pk) and not work.is_alive()
+        for line in lines_behind(session.pk, after):
+            after = line.seq
+            yield line
+        if is_done:
+            return
+        time.sleep(LOOK_EVERY)
+
+
+def _work(session: SandboxSession, evaluation: Evaluation) -> None:
+    # A worker may have taken the rows already; then these find nothing to do.
+    try:
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
+    finally:
+        connection.close()
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text) or datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(f"{text} is no moment. Write 2021-04-20 or 2021-04-20T12:00Z.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,169 @@
+import json
+import os
+import secrets
+from argparse import ArgumentParser
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.models import User
+from sandbox import tasks
+from sandbox.jobs import sweeps
+from spot_optimizer.embedded import EmbeddedWorker
+from spot_optimizer.local_aws import LocalAws, is_free
+from spot_optimizer.server import build_server
+
+ADMIN_EMAIL = "admin@example.com"
+FACTS = settings.VAR_DIR / "quickstart.json"
+LINE = "=" * 80
+
+
+class Command(BaseCommand):
+    help = "Start everything on this machine: database, local AWS, web, worker and schedule."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=settings.API_PORT)
+        parser.add_argument(
+            "--emulator-port", type=int, default=4588, help="of the local AWS, where it is free"
+        )
+        parser.add_argument(
+            "--aws", action="store_true", help="talk to the real AWS instead of the local one"
+        )
+
+    def handle(self, *args: Any, port: int, emulator_port: int, aws: bool, **options: Any) -> None:
+        self._say(f"{LINE}\n🚀 STARTING SPOT OPTIMIZER PLATFORM\n{LINE}")
+        if not is_free(port, settings.API_HOST):
+            raise CommandError(
+                f"Port {port} on {settings.API_HOST} is in use. Stop what listens there, or start "
+                f"with --port {port + 1}."
+            )
+        call_command("migrate", verbosity=0, interactive=False)
+        self._say("✓ Database tables created")
+        base_url = f"http://{settings.API_HOST}:{port}"
+        with _aws(emulator_port, base_url, is_real=aws) as local:
+            if local:
+                # This command's own choice, made before anything has opened AWS.
+                settings.AWS_ENDPOINT_URL = local.facts["url"]
+            facts = _write_facts(base_url, local)
+            self._serve(port, facts)
+        self._say("Stopped. Sessions and streams are kept: the next start takes them up.")
+
+    def _serve(self, port: int, facts: dict[str, Any]) -> None:
+        sweeps.release_leases()
+        server = build_server(settings.API_HOST, port)
+        with EmbeddedWorker():
+            tasks.nudge(sweeps.find_due(now=timezone.now(), older_than=timedelta()))
+            self._say_where(facts)
+            server.run()
+
+    def _say_where(self, facts: dict[str, Any]) -> None:
+        base_url = facts["base_url"]
+        self._say("✓ Background scheduler started\n  Jobs scheduled:")
+        self._say("    - Cleanup expired sessions (every 5 minutes)")
+        self._say("    - Update session counts (every 10 minutes)")
+        self._say("    - Refresh market prices (every 5 minutes)")
+        self._say(f"{LINE}\n✓ Server running on {base_url}")
+        self._say(f"✓ API docs available at {base_url}/docs")
+        self._say(f"✓ Admin at {base_url}/admin/ as {facts['admin']['email']}")
+        self._say(f"  password {facts['admin']['password']} (also in {_shown(FACTS)})")
+        if facts["aws_endpoint_url"]:
+            self._say(f"✓ Local AWS at {facts['aws_endpoint_url']}: an emulator, not AWS")
+        self._say(f"✓ Environment: {settings.ENV}\n{LINE}")
+        if facts["instances"]:
+            self._say(tour(facts))
+        self._say("Stop with Ctrl-C.")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _aws(port: int, base_url: str, *, is_real: bool) -> Any:
+    if is_real or settings.AWS_ENDPOINT_URL:
+        return nullcontext()
+    return LocalAws(port=port, eventbridge_url=f"{base_url}/api/v1/signals/eventbridge")
+
+
+def _write_facts(base_url: str, local: LocalAws | None) -> dict[str, Any]:
+    """Write ``var/quickstart.json``, for people and scripts; only its owner may read it."""
+    known = local.facts if local else {}
+    facts = {
+        "base_url": base_url,
+        "aws_endpoint_url": known.get("url", settings.AWS_ENDPOINT_URL),
+        "access_key": known.get("access_key", ""),
+        "secret_key": known.get("secret_key", ""),
+        "admin": _admin(),
+        "instances": [
+            {name: instance[name] for name in INSTANCE} for instance in known.get("instances", [])
+        ],
+    }
+    draft = FACTS.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(facts, file, indent=2)
+    draft.replace(FACTS)
+    return facts
+
+
+INSTANCE = ("instance_id", "instance_type", "availability_zone", "region")
+
+
+def _admin() -> dict[str, str]:
+    """Make the one admin at the first start, and keep the password we told."""
+    try:
+        known: str = json.loads(FACTS.read_text())["admin"]["password"]
+    except (OSError, ValueError, KeyError):
+        known = ""
+    admin = User.objects.filter(email=ADMIN_EMAIL).first()
+    if admin is None:
+        known = secrets.token_urlsafe(12)
+        User.objects.create_superuser(ADMIN_EMAIL, "admin", known)
+    elif not known:
+        known = secrets.token_urlsafe(12)
+        admin.set_password(known)
+        admin.save(update_fields=["password"])
+    return {"email": ADMIN_EMAIL, "password": known}
+
+
+def tour(facts: dict[str, Any]) -> str:
+    """Return commands to paste: from nothing to a decision."""
+    base_url, instance = facts["base_url"], facts["instances"][0]
+    body = json.dumps(
+        {
+            "instance_id": instance["instance_id"],
+            "instance_type": instance["instance_type"],
+            "availability_zone": instance["availability_zone"],
+            "aws_region": instance["region"],
+            "aws_access_key": facts["access_key"],
+            "aws_secret_key": facts["secret_key"],
+        }
+    )
+    post = "curl -s -H 'Content-Type: application/json'"
+    return f"""A tour to paste into another terminal (it needs curl and python3):
+
+  field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
+  TOKEN=$({post} {base_url}/api/v1/auth/register \\
+    -d '{{"email": "me@example.com", "username": "me", "password": "SecurePassword123"}}' \\
+    | field access_token)
+  SESSION=$({post} -H "Authorization: Bearer $TOKEN" {base_url}/api/v1/sandbox/sessions \\
+    -d '{body}' | field session_id)
+  {post} -H "Authorization: Bearer $TOKEN" -X POST -d '{{}}' \\
+    {base_url}/api/v1/sandbox/sessions/$SESSION/evaluate | python3 -m json.tool | head -40
+  curl -s -H "Authorization: Bearer $TOKEN" -H 'Accept: application/x-ndjson' \\
+    {base_url}/api/v1/sandbox/sessions/$SESSION/logs
+
+Or the main job in one line:
+
+  .venv/bin/python manage.py evaluate {instance["instance_id"]} --region {instance["region"]}
+"""
+
+
+def _shown(path: Path) -> str:
+    home = settings.BASE_DIR
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)

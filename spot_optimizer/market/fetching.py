@@ -1,0 +1,167 @@
+"""What is fetched from AWS, and when it is due. Each step says what it does before it does it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db.models import Min, Q
+
+from spot_optimizer.aws.advisor import spot_advisor
+from spot_optimizer.aws.on_demand import on_demand_prices
+from spot_optimizer.aws.prices import SpotPrice, spot_prices
+from spot_optimizer.aws.products import Product
+from spot_optimizer.aws.session import Access, Deadline
+from spot_optimizer.aws.types import comparable_types
+from spot_optimizer.errors import AwsRefused, AwsTimeout
+from spot_optimizer.market import ingest
+from spot_optimizer.market.models import Refresh, WatchedType, WatchedTypeQuerySet
+from spot_optimizer.market.snapshot import Alike
+
+FRESH = timedelta(minutes=5)  # so long nothing is asked again
+HISTORY = timedelta(days=8)  # what a new region's prices begin with: a week, and room
+TOO_OLD = timedelta(days=1)  # what was left alone for longer begins anew
+# AWS may publish a price a little after the moment it is in force from.
+OVERLAP = timedelta(minutes=10)
+TYPES_EVERY = timedelta(days=7)
+ON_DEMAND_EVERY = timedelta(days=1)
+ADVISOR_EVERY = timedelta(hours=1)
+# The price history of so many types is fetched, and then kept whatever happens next.
+TYPES_AT_A_TIME = 60
+
+
+class Errand(NamedTuple):
+    """One trip to AWS: with what, for which product, until when, and whom to tell."""
+
+    access: Access
+    zone_ids: Mapping[str, str]
+    product: Product
+    deadline: Deadline
+    now: datetime
+    say: Callable[[str], None]
+
+    @property
+    def region(self) -> str:
+        return self.access.region
+
+    @property
+    def watched(self) -> WatchedTypeQuerySet:
+        return WatchedType.objects.filter(region=self.region, product=self.product.description)
+
+
+def fetch_types(errand: Errand, alike: Alike) -> None:
+    """Learn once a week which comparable types the region offers, and watch those sold as spot."""
+    product = errand.product.description
+    what = f"types {alike.architecture} {alike.fewest}-{alike.most} {product}"
+    if not _is_due(errand, what, TYPES_EVERY):
+        return
+    errand.say(
+        f"Fetching the {alike.architecture} instance types of {errand.region} with "
+        f"{alike.fewest} to {alike.most} vCPUs."
+    )
+    for facts in comparable_types(
+        errand.access,
+        architecture=alike.architecture,
+        vcpus=_counts(alike),
+        deadline=errand.deadline,
+    ):
+        ingest.store_types(facts, now=errand.now)
+        spot = [this.name for this in facts if "spot" in this.usage_classes]
+        ingest.watch(region=errand.region, product=product, instance_types=spot)
+    ingest.note_refresh(region=errand.region, what=what, now=errand.now)
+
+
+def _counts(alike: Alike) -> list[int]:
+    """Return the counts of vCPUs to ask for: AWS takes 200 values, and there are no odd ones."""
+    step = 1 if alike.most <= 8 else 2 if alike.most <= 256 else 8
+    first = -(-alike.fewest // step) * step
+    return list(range(first, alike.most + 1, step))
+
+
+def fetch_on_demand(errand: Errand) -> None:
+    """Learn once a day what the region's types cost on demand."""
+    system = errand.product.operating_system
+    if not _is_due(errand, f"on-demand {system}", ON_DEMAND_EVERY):
+        return
+    errand.say(f"Fetching the on-demand prices of {errand.region} for {system}.")
+    fetched = 0
+    for prices in on_demand_prices(
+        errand.access, operating_system=system, deadline=errand.deadline
+    ):
+        ingest.store_on_demand(region=errand.region, prices=prices, learned_at=errand.now)
+        fetched += len(prices)
+        errand.say(f"{fetched} on-demand prices fetched.")
+    ingest.note_refresh(region=errand.region, what=f"on-demand {system}", now=errand.now)
+
+
+def fetch_advisor(errand: Errand) -> None:
+    """Learn once an hour what the Spot Advisor says. An evaluation can do without it."""
+    if not _is_due(errand, "advisor", ADVISOR_EVERY):
+        return
+    errand.say("Fetching the Spot Advisor's interruption bands.")
+    try:
+        advisor = spot_advisor(deadline=errand.deadline)
+    except (AwsRefused, AwsTimeout) as refusal:
+        errand.deadline.check()
+        errand.say(f"The Spot Advisor cannot be read. {refusal} What was known before is used.")
+        return
+    ingest.store_advisor(region=errand.region, rows=advisor.rows, learned_at=errand.now)
+    ingest.note_refresh(region=errand.region, what="advisor", now=errand.now)
+
+
+def fetch_first_prices(errand: Errand, watched: WatchedTypeQuerySet) -> None:
+    """Fetch a week of prices of those types that have none, or that were left alone too long."""
+    without = watched.filter(Q(until=None) | Q(until__lt=errand.now - TOO_OLD))
+    names = list(without.order_by("instance_type").values_list("instance_type", flat=True))
+    if not names:
+        return
+    errand.say(
+        f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
+        f"{errand.region}: they are new here."
+    )
+    for start in range(0, len(names), TYPES_AT_A_TIME):
+        some = names[start : start + TYPES_AT_A_TIME]
+        prices = _fetch_prices(errand, some, since=errand.now - HISTORY)
+        errand.say(f"{prices} spot prices fetched, {start + len(some)} of {len(names)} types done.")
+
+
+def fetch_news(errand: Errand, watched: WatchedTypeQuerySet, *, fresh: timedelta = FRESH) -> None:
+    """Fetch the prices since the last time, if that was longer ago than ``fresh``."""
+    known = watched.filter(until__gte=errand.now - TOO_OLD)
+    oldest = known.filter(until__lt=errand.now - fresh).aggregate(Min("until"))["until__min"]
+    if oldest is None:
+        return
+    errand.say(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
+    names = list(known.order_by("instance_type").values_list("instance_type", flat=True))
+    _fetch_prices(errand, names, since=oldest - OVERLAP)
+
+
+def _fetch_prices(errand: Errand, instance_types: list[str], *, since: datetime) -> int:
+    """Fetch all prices since then, and store them when they are complete."""
+    fetched: list[SpotPrice] = []
+    product = errand.product.description
+    for page, prices in enumerate(
+        spot_prices(
+            errand.access,
+            instance_types=instance_types,
+            products=[product],
+            zone_ids=errand.zone_ids,
+            since=since,
+            deadline=errand.deadline,
+        ),
+        start=1,
+    ):
+        fetched += prices
+        if page > 1:
+            errand.say(f"{len(fetched)} spot prices so far ({page} pages).")
+    ingest.store_prices(region=errand.region, prices=fetched, since=since, until=errand.now)
+    ingest.reach(
+        region=errand.region, product=product, instance_types=instance_types, until=errand.now
+    )
+    return len(fetched)
+
+
+def _is_due(errand: Errand, what: str, every: timedelta) -> bool:
+    fresh = Refresh.objects.filter(
+        region=errand.region, what=what, refreshed_at__gt=errand.now - every
+    )
+    return not fresh.exists()

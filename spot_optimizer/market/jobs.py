@@ -1,0 +1,113 @@
+"""Keeping the store fresh: for an evaluation, as far as it needs; for the regions in use, ahead."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from spot_optimizer.aws.products import NoPrices, Product
+from spot_optimizer.aws.session import Access, Deadline
+from spot_optimizer.aws.types import types_named
+from spot_optimizer.aws.zones import zone_ids as zones_of
+from spot_optimizer.engine.pools import InstanceType
+from spot_optimizer.errors import AwsRefused
+from spot_optimizer.market import ingest
+from spot_optimizer.market.fetching import (
+    Errand,
+    fetch_advisor,
+    fetch_first_prices,
+    fetch_news,
+    fetch_on_demand,
+    fetch_types,
+)
+from spot_optimizer.market.models import InstanceTypeFacts
+from spot_optimizer.market.snapshot import Alike, instance_type
+
+logger = logging.getLogger(__name__)
+
+
+def ensure_market(
+    *,
+    access: Access,
+    zone_ids: Mapping[str, str],
+    product: Product,
+    alike: Alike,
+    deadline: Deadline,
+    now: datetime,
+    say: Callable[[str], None],
+) -> datetime:
+    """
+    Have all that an evaluation needs of ``access.region``; return up to when prices are complete.
+
+    Within five minutes of the last time nothing is asked of AWS, and the moment is the same one.
+    After that, one price history is asked for; in a new region, everything. ``say`` is told what
+    is done before it is done. What was fetched before a refusal or time-out stays.
+
+    :raises AwsRefused: AWS answered with an error
+    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises NoPrices: the region sells no comparable type as spot
+    """
+    errand = Errand(access, zone_ids, product, deadline, now, say)
+    fetch_types(errand, alike)
+    fetch_on_demand(errand)
+    fetch_advisor(errand)
+    comparable = InstanceTypeFacts.objects.alike(*alike)
+    watched = errand.watched.filter(instance_type__in=[facts.name for facts in comparable])
+    fetch_first_prices(errand, watched)
+    fetch_news(errand, watched)
+    until = watched.complete_until()
+    if until is None:
+        raise NoPrices(
+            f"{errand.region} sells no spot capacity that is comparable. Try another region."
+        )
+    return until
+
+
+def ensure_type(*, access: Access, name: str, deadline: Deadline, now: datetime) -> InstanceType:
+    """
+    Return what the instance type is; AWS is asked where that is not known yet.
+
+    :raises AwsRefused: AWS answered with an error: ``InvalidInstanceType`` for an unknown name
+    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    """
+    known = InstanceTypeFacts.objects.filter(pk=name)
+    if not known.exists():
+        ingest.store_types(types_named(access, [name], deadline=deadline), now=now)
+    facts = known.first()
+    if facts is None:
+        raise AwsRefused(
+            "AWS has nothing to tell about this instance type. Check its name.",
+            aws_code="InvalidInstanceType",
+        )
+    return instance_type(facts)
+
+
+def refresh_region(
+    candidates: Iterable[Access],
+    *,
+    product: Product,
+    deadline: Deadline,
+    now: datetime,
+    say: Callable[[str], None] = logger.info,
+) -> datetime | None:
+    """
+    Bring what is watched of one region up to ``now``, with the first credentials that work.
+
+    Return up to when its prices are complete then; None if no credentials worked, or nothing is
+    watched. The next candidate is taken from the iterable only when the one before was refused.
+
+    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    """
+    for access in candidates:
+        try:
+            zones = zones_of(access, deadline=deadline)
+            return _refreshed(Errand(access, zones, product, deadline, now, say))
+        except AwsRefused as refusal:
+            logger.warning("%r cannot refresh the market: %s", access, refusal)
+    return None
+
+
+def _refreshed(errand: Errand) -> datetime | None:
+    fetch_on_demand(errand)
+    fetch_advisor(errand)
+    fetch_news(errand, errand.watched, fresh=timedelta(0))
+    return errand.watched.filter(until__gte=errand.now).complete_until()

@@ -1,0 +1,123 @@
+"""What the store answers to people: with what stands here a decision can be recomputed by hand."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
+
+from spot_optimizer.aws.products import Product
+from spot_optimizer.errors import Invalid
+from spot_optimizer.market.models import (
+    AdvisorBand,
+    Coverage,
+    OnDemandPrice,
+    Pool,
+    Region,
+    SpotPrice,
+    in_force,
+)
+
+# What was refreshed within so long of the newest counts as refreshed together with it.
+TOGETHER = timedelta(minutes=10)
+
+
+def newest_moment(*, region: str, product: Product) -> datetime:
+    """
+    Return the newest moment up to which the prices of the region are complete.
+
+    What was refreshed last decides; pools that were left alone for longer are not waited for.
+
+    :raises Invalid: nothing is known of the region
+    """
+    known = Coverage.objects.filter(pool__region=region, pool__product=product.description)
+    newest = known.aggregate(newest=Max("until"))["newest"]
+    if newest is None:
+        raise Invalid(
+            "region is not valid.",
+            errors={
+                "region": [
+                    f"No prices of {product.description} in {region} are known. Check the name, or "
+                    "evaluate an instance there first."
+                ]
+            },
+        )
+    together = known.filter(until__gte=newest - TOGETHER)
+    moment: datetime = together.aggregate(oldest=Min("until"))["oldest"]
+    return moment
+
+
+def get_region(name: str) -> Region:
+    """:raises Invalid: nothing is known of it"""
+    region = Region.objects.filter(pk=name).first()
+    if region is None:
+        sentence = f"Nothing is known of {name}. Check the name, or evaluate an instance there."
+        raise Invalid("region is not valid.", errors={"region": [sentence]})
+    return region
+
+
+def pools_in_force(
+    *, region: str, product: Product, as_of: datetime, instance_type: str | None = None
+) -> QuerySet[Pool]:
+    """
+    Return the pools whose price is certain at ``as_of``, as an evaluation at that moment sees them.
+
+    Each has ``price`` and ``since`` when it is in force, ``on_demand_price``, ``band`` and
+    ``savings_percent``, None where they are unknown; and ``place``, its type and zone in one text.
+    """
+    pools = Pool.objects.filter(region=region, product=product.description).known(at=as_of)
+    if instance_type is not None:
+        pools = pools.filter(instance_type=instance_type)
+    on_demand = _of_type(OnDemandPrice.objects.filter(at__lte=as_of), product.operating_system)
+    bands = _of_type(AdvisorBand.objects.filter(at__lte=as_of), product.advisor_system)
+    return pools.annotate(
+        place=Concat("instance_type", Value(" "), "zone_id"),
+        price=in_force("price", at=as_of),
+        since=in_force("at", at=as_of),
+        on_demand_price=Subquery(on_demand.values("price")[:1]),
+        band=Subquery(bands.values("band")[:1]),
+        savings_percent=Subquery(bands.values("savings_percent")[:1]),
+    )
+
+
+def _of_type(known: QuerySet, operating_system: str) -> QuerySet:
+    """Return what is known of a pool's type, the newest first."""
+    return known.filter(
+        region=OuterRef("region"),
+        instance_type=OuterRef("instance_type"),
+        operating_system=operating_system,
+    ).order_by("-at")
+
+
+def price_changes(
+    *,
+    region: str,
+    product: Product,
+    instance_type: str,
+    zone_id: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[SpotPrice]:
+    """
+    Return the price changes of a type's pools, from ``since`` to ``until``, both included.
+
+    The change that brought the price in force at ``since`` is among them.
+    """
+    pools = Pool.objects.filter(
+        region=region, product=product.description, instance_type=instance_type
+    )
+    if zone_id is not None:
+        pools = pools.filter(zone_id=zone_id)
+    wanted = Q(pool__in=pools)
+    if since is not None:
+        wanted = _since(pools, since)
+    if until is not None:
+        wanted &= Q(at__lte=until)
+    return SpotPrice.objects.filter(wanted).select_related("pool")
+
+
+def _since(pools: QuerySet[Pool], since: datetime) -> Q:
+    """Return which changes matter from ``since`` on: of each pool the last one before it, too."""
+    wanted = Q(pool__in=[])
+    for pool, begin in pools.annotate(begin=in_force("at", at=since)).values_list("pk", "begin"):
+        wanted |= Q(pool=pool, at__gte=begin or since)
+    return wanted

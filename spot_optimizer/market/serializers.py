@@ -1,0 +1,89 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from spot_optimizer.aws.products import LINUX, PRODUCTS, Product
+from spot_optimizer.market.models import Pool, SpotPrice
+
+REGION = r"\A[a-z]{2}(-[a-z]+){1,3}-\d{1,2}\Z"
+
+
+class Asked(serializers.Serializer):
+    region = serializers.RegexField(
+        REGION, max_length=32, error_messages={"invalid": "Give a region such as us-east-1."}
+    )
+    product = serializers.ChoiceField(
+        [product.description for product in PRODUCTS], default=LINUX.description
+    )
+
+    def validate_product(self, name: str) -> Product:
+        return next(product for product in PRODUCTS if product.description == name)
+
+
+class PoolsIn(Asked):
+    instance_type = serializers.CharField(max_length=32, required=False)
+    as_of = serializers.DateTimeField(required=False)
+
+
+class HistoryIn(Asked):
+    instance_type = serializers.CharField(max_length=32)
+    availability_zone = serializers.CharField(
+        max_length=32, required=False, help_text="A zone id, such as use1-az1."
+    )
+
+    def get_fields(self) -> dict[str, Any]:
+        # "from" is no name that a class could give a field.
+        return super().get_fields() | {
+            "from": serializers.DateTimeField(required=False),
+            "to": serializers.DateTimeField(required=False),
+        }
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        begin, end = fields.get("from"), fields.get("to")
+        if begin and end and end < begin:
+            raise serializers.ValidationError({"to": "Give a moment that is not before from."})
+        return fields
+
+
+class PoolOut(serializers.ModelSerializer):
+    """One pool in force. Prices are US dollars an hour; ``band`` is the Spot Advisor's, 0 to 4."""
+
+    region = serializers.CharField(source="region_id")
+    price = serializers.FloatField()
+    since = serializers.DateTimeField()
+    on_demand_price = serializers.FloatField(allow_null=True)
+    discount = serializers.SerializerMethodField()
+    band = serializers.IntegerField(allow_null=True)
+    savings_percent = serializers.IntegerField(allow_null=True)
+
+    class Meta:
+        model = Pool
+        fields = [
+            "region",
+            "instance_type",
+            "zone_id",
+            "product",
+            "price",
+            "since",
+            "on_demand_price",
+            "discount",
+            "band",
+            "savings_percent",
+        ]
+
+    def get_discount(self, pool: Any) -> float | None:
+        if pool.on_demand_price is None:
+            return None
+        return 1 - float(pool.price) / float(pool.on_demand_price)
+
+
+class ChangeOut(serializers.ModelSerializer):
+    """From ``at`` on, an hour costs ``price`` US dollars."""
+
+    instance_type = serializers.CharField(source="pool.instance_type")
+    zone_id = serializers.CharField(source="pool.zone_id")
+    price = serializers.FloatField()
+
+    class Meta:
+        model = SpotPrice
+        fields = ["instance_type", "zone_id", "at", "price"]

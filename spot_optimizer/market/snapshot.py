@@ -1,0 +1,216 @@
+"""The market of a region at one moment, as the engine takes it: in columns."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Count, DateTimeField, Max, Min, OuterRef, Subquery, Value
+from django.db.models.functions import Greatest
+from numpy.typing import NDArray
+
+from spot_optimizer.aws.products import NoPrices, Product
+from spot_optimizer.engine.pools import InstanceType, Market
+from spot_optimizer.market.history import micros
+from spot_optimizer.market.models import (
+    AdvisorBand,
+    Coverage,
+    InstanceTypeFacts,
+    OnDemandPrice,
+    Pool,
+    Region,
+    SpotPrice,
+    in_force,
+)
+
+LOOK_BACK = timedelta(days=7)
+# The range of a history that is shorter than this says nothing, so it is not told.
+SHORTEST_HISTORY = timedelta(days=1)
+KEPT = 16  # snapshots in memory
+
+
+class Alike(NamedTuple):
+    """Which types are comparable: the architecture, and from half to twice the vCPUs."""
+
+    architecture: str
+    vcpu: int
+
+    @property
+    def fewest(self) -> int:
+        return -(-self.vcpu // 2)
+
+    @property
+    def most(self) -> int:
+        return 2 * self.vcpu
+
+
+class _Pools(NamedTuple):
+    types: Sequence[str]
+    zones: Sequence[str]
+    price: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def load_snapshot(*, region: str, product: Product, as_of: datetime, alike: Alike) -> Market:
+    """
+    Return what was known of a region's comparable types at ``as_of``.
+
+    A pool is there if its price is known for certain at that moment: the last change before it.
+    ``low_7d`` and ``high_7d`` are of the seven days before, the price in force at their start
+    included; nan where less than a day of history is known. Once prices are complete up to
+    ``as_of``, the same question has the same answer for ever.
+
+    :raises NoPrices: nothing is known of any comparable pool at that moment
+    """
+    version = Region.objects.filter(pk=region).values_list("version", flat=True).first()
+    facts = InstanceTypeFacts.objects.aggregate(newest=Max("refreshed_at"), types=Count("pk"))
+    market = _snapshot(region, product, as_of, alike, version, facts["newest"], facts["types"])
+    if not len(market.type_index):
+        raise NoPrices(
+            f"No spot prices of {product.description} in {region} are known for "
+            f"{as_of:%Y-%m-%d %H:%M} UTC. Evaluate another moment or region."
+        )
+    return market
+
+
+def types_known(
+    *, region: str, product: Product, as_of: datetime, alike: Alike
+) -> list[InstanceType]:
+    """Return the comparable types that the region offers, as known at ``as_of``, by name."""
+    offered = set(_on_demand(region, product, as_of)) | set(
+        Pool.objects.filter(region=region, product=product.description)
+        .known(at=as_of)
+        .values_list("instance_type", flat=True)
+    )
+    comparable = InstanceTypeFacts.objects.alike(*alike)
+    return [instance_type(facts) for facts in comparable if facts.name in offered]
+
+
+def instance_type(facts: InstanceTypeFacts) -> InstanceType:
+    """Return a type as the engine knows it."""
+    return InstanceType(
+        name=facts.name,
+        vcpu=facts.vcpu,
+        memory_gib=facts.memory_mib / 1024,
+        architectures=tuple(facts.architectures),
+        accelerator=facts.accelerator or None,
+        accelerators=facts.accelerators,
+        local_storage_gib=facts.local_storage_gb,
+        bare_metal=facts.bare_metal,
+        burstable=facts.burstable,
+        ena=facts.ena,
+        nvme_required=facts.nvme == "required",
+        virtualization_types=tuple(facts.virtualization_types),
+        boot_modes=tuple(facts.boot_modes),
+        spot_supported="spot" in facts.usage_classes,
+    )
+
+
+# The last three only key what is kept: where one differs, all is read again.
+@lru_cache(maxsize=KEPT)
+def _snapshot(
+    region: str,
+    product: Product,
+    as_of: datetime,
+    alike: Alike,
+    version: UUID | None,
+    described_at: datetime | None,
+    described: int,
+) -> Market:
+    types = types_known(region=region, product=product, as_of=as_of, alike=alike)
+    names = {this.name: index for index, this in enumerate(types)}
+    pools = _pools(region, product, as_of, names)
+    zones = tuple(sorted(set(pools.zones)))
+    on_demand, bands = _on_demand(region, product, as_of), _bands(region, product, as_of)
+    return Market(
+        region=region,
+        as_of=as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        types=tuple(types),
+        on_demand_price=_fixed([on_demand.get(name, np.nan) for name in names], np.float64),
+        band=_fixed([bands.get(name, -1) for name in names], np.int8),
+        zones=zones,
+        type_index=_fixed([names[name] for name in pools.types], np.intp),
+        zone_index=_fixed([zones.index(zone) for zone in pools.zones], np.intp),
+        spot_price=_fixed(pools.price, np.float64),
+        low_7d=_fixed(pools.low, np.float64),
+        high_7d=_fixed(pools.high, np.float64),
+    )
+
+
+def _fixed(values: Iterable[float], kind: type) -> NDArray[Any]:
+    array: NDArray[Any] = np.array(values, dtype=kind)
+    array.flags.writeable = False  # all who ask share it
+    return array
+
+
+def _on_demand(region: str, product: Product, as_of: datetime) -> dict[str, float]:
+    rows = OnDemandPrice.objects.filter(
+        region=region, operating_system=product.operating_system, at__lte=as_of
+    )
+    newest_last = rows.order_by("at").values_list("instance_type", "price")
+    return {name: float(price) for name, price in newest_last}
+
+
+def _bands(region: str, product: Product, as_of: datetime) -> dict[str, int]:
+    rows = AdvisorBand.objects.filter(
+        region=region, operating_system=product.advisor_system, at__lte=as_of
+    )
+    return dict(rows.order_by("at").values_list("instance_type", "band"))
+
+
+def _pools(region: str, product: Product, as_of: datetime, names: Iterable[str]) -> _Pools:
+    start = as_of - LOOK_BACK
+    rows = _rows(region, product, as_of, start, names)
+    ids, types, zones, price, known_since, at_start = zip(*rows, strict=True) if rows else [()] * 6
+    since = np.array([micros(time) for time in known_since], dtype=np.int64)
+    low, high = _range(ids, since, np.array(at_start, dtype=np.float64), start, as_of)
+    too_short = since > micros(as_of - SHORTEST_HISTORY)
+    low[too_short] = high[too_short] = np.nan
+    return _Pools(types, zones, np.array(price, dtype=np.float64), low, high)
+
+
+def _rows(
+    region: str, product: Product, as_of: datetime, start: datetime, names: Iterable[str]
+) -> list[tuple[int, str, str, Decimal, datetime, Decimal]]:
+    """
+    Return the pools whose price is certain: id, type, zone, price in force at ``as_of``, since
+    when its history is known, and the price in force at ``start`` or at that moment, if later.
+    """
+    known = Coverage.objects.filter(pool=OuterRef("pk"), since__lte=as_of, until__gte=as_of)
+    earliest = known.values("pool").annotate(earliest=Min("since")).values("earliest")
+    begin = Greatest(OuterRef("known_since"), Value(start, output_field=DateTimeField()))
+    before = SpotPrice.objects.filter(pool=OuterRef("pk"), at__lte=begin).order_by("-at")
+    return list(
+        Pool.objects.filter(region=region, product=product.description, instance_type__in=names)
+        .annotate(price=in_force("price", at=as_of), known_since=Subquery(earliest))
+        .annotate(price_at_start=Subquery(before.values("price")[:1]))
+        .exclude(known_since=None)
+        .order_by("instance_type", "zone_id")
+        .values_list("pk", "instance_type", "zone_id", "price", "known_since", "price_at_start")
+    )
+
+
+def _range(
+    ids: Sequence[int],
+    since: NDArray[np.int64],
+    at_start: NDArray[np.float64],
+    start: datetime,
+    as_of: datetime,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and the highest price of each pool from ``start`` to ``as_of``."""
+    low, high = at_start.copy(), at_start.copy()
+    index_of = {pool: index for index, pool in enumerate(ids)}
+    changes = SpotPrice.objects.filter(pool__in=ids, at__gt=start, at__lte=as_of)
+    rows = list(changes.order_by().values_list("pool", "at", "price"))
+    if rows:
+        index = np.array([index_of[row[0]] for row in rows], dtype=np.intp)
+        price = np.array([row[2] for row in rows], dtype=np.float64)
+        # What was known before a gap in the history is not of this range.
+        certain = np.array([micros(row[1]) for row in rows]) >= since[index]
+        np.fmin.at(low, index[certain], price[certain])
+        np.fmax.at(high, index[certain], price[certain])
+    return low, high

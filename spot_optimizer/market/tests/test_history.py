@@ -1,0 +1,93 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_optimizer.market.history import (
+    History,
+    change_points,
+    dollars,
+    history_of,
+    micros,
+    moment,
+    without_known,
+)
+from spot_optimizer.testing import NOON
+
+# Few pools, moments and prices, so that repeats and coincidences are common.
+ROWS = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(0, 12), st.integers(1, 3)),
+    max_size=40,
+    unique_by=lambda row: row[:2],
+)
+
+
+def a_history(rows):
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return History(columns[:, 0], columns[:, 1], columns[:, 2])
+
+
+def in_force(rows, pool, at):
+    """What a reader finds who goes through all the rows."""
+    before = [(row[1], row[2]) for row in rows if row[0] == pool and row[1] <= at]
+    return max(before)[1] if before else None
+
+
+def rows_of(history):
+    return [tuple(int(x) for x in row) for row in zip(*history, strict=True)]
+
+
+class TestChangePoints:
+    @given(ROWS)
+    def test_leave_every_price_in_force_as_it_was(self, rows):
+        changes = rows_of(change_points(a_history(rows)))
+
+        for pool in (1, 2, 3):
+            for at in range(14):
+                assert in_force(changes, pool, at) == in_force(rows, pool, at)
+
+    @given(ROWS)
+    def test_never_repeat_a_price(self, rows):
+        changes = rows_of(change_points(a_history(rows)))
+
+        for before, after in pairwise(changes):
+            assert before[0] != after[0] or before[2] != after[2]
+
+    @given(ROWS, st.randoms(use_true_random=False))
+    def test_do_not_depend_on_the_order_of_the_rows(self, rows, random):
+        shuffled = list(rows)
+        random.shuffle(shuffled)
+
+        assert rows_of(change_points(a_history(shuffled))) == rows_of(
+            change_points(a_history(rows))
+        )
+
+    def test_of_nothing_are_nothing(self):
+        assert change_points(a_history([])).rows == 0
+
+
+class TestWithoutKnown:
+    def test_drops_only_a_first_price_that_is_in_force_already(self):
+        changes = a_history([(1, 5, 10), (1, 6, 11), (2, 5, 10), (3, 5, 12)])
+
+        left = without_known(changes, {1: 10, 2: 11})
+
+        assert rows_of(left) == [(1, 6, 11), (2, 5, 10), (3, 5, 12)]
+
+
+class TestHistoryOf:
+    def test_keeps_every_digit_that_aws_publishes(self):
+        history = history_of([7], [NOON], [Decimal("0.028700")])
+
+        assert rows_of(history) == [(7, micros(NOON), 28_700)]
+        assert dollars(history.price[0]) == Decimal("0.028700")
+
+    @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
+    def test_keeps_every_moment(self, naive):
+        at = naive.replace(tzinfo=UTC)
+
+        assert moment(micros(at)) == at
+        assert moment(micros(at + timedelta(microseconds=1))) > at

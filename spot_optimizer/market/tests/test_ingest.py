@@ -1,0 +1,225 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection
+
+from spot_optimizer.aws.advisor import AdvisorRow
+from spot_optimizer.aws.on_demand import OnDemandPrice as PriceOnDemand
+from spot_optimizer.market import ingest
+from spot_optimizer.market.models import (
+    AdvisorBand,
+    Coverage,
+    InstanceTypeFacts,
+    OnDemandPrice,
+    Pool,
+    Region,
+    SpotPrice,
+    WatchedType,
+)
+from spot_optimizer.market.testing import REGION, a_price, some_type
+from spot_optimizer.testing import NOON
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def store(*prices, since=NOON - DAY, until=NOON):
+    return ingest.store_prices(region=REGION, prices=prices, since=since, until=until)
+
+
+def stored():
+    rows = SpotPrice.objects.order_by("pool", "at").values_list("at", "price")
+    return [((at - NOON) / timedelta(hours=1), str(price)) for at, price in rows]
+
+
+def covered():
+    rows = Coverage.objects.order_by("pool", "since").values_list("since", "until")
+    return [tuple((moment - NOON) / timedelta(hours=1) for moment in row) for row in rows]
+
+
+class TestStorePrices:
+    def test_stores_changes_only(self):
+        new = store(
+            a_price("0.03", hours=-1),
+            a_price("0.02", hours=-30),
+            a_price("0.02", hours=-6),
+            a_price("0.03", hours=-2),
+        )
+
+        assert new == 2
+        assert stored() == [(-30, "0.020000"), (-2, "0.030000")]
+
+    def test_changes_nothing_the_second_time(self):
+        prices = [a_price("0.02", hours=-30), a_price("0.03", hours=-2)]
+        store(*prices)
+        before = (stored(), covered())
+
+        assert store(*prices) == 0
+        assert (stored(), covered()) == before
+
+    def test_goes_on_where_it_stopped(self):
+        store(a_price("0.02", hours=-30), a_price("0.03", hours=-2))
+
+        store(
+            a_price("0.03", hours=-1),
+            a_price("0.04", hours=1),
+            since=NOON - timedelta(minutes=10),
+            until=NOON + timedelta(hours=2),
+        )
+
+        assert stored() == [(-30, "0.020000"), (-2, "0.030000"), (1, "0.040000")]
+        assert covered() == [(-24, 2)]
+
+    def test_takes_what_aws_published_late(self):
+        store(a_price("0.02", hours=-30))
+
+        store(
+            a_price("0.02", hours=-30),
+            a_price("0.05", hours=-0.1),
+            a_price("0.02", hours=0.1),
+            since=NOON - timedelta(minutes=10),
+            until=NOON + timedelta(hours=1),
+        )
+
+        assert stored() == [(-30, "0.020000"), (-0.1, "0.050000"), (0.1, "0.020000")]
+
+    def test_says_a_price_again_after_a_gap(self):
+        store(a_price("0.02", hours=-30), until=NOON - timedelta(hours=20))
+
+        store(a_price("0.02", hours=-3), since=NOON - timedelta(hours=2))
+
+        assert stored() == [(-30, "0.020000"), (-3, "0.020000")]
+        assert covered() == [(-24, -20), (-2, 0)]
+
+    def test_knows_a_new_pool_from_its_first_price_on(self):
+        store(a_price("0.02", hours=-5))
+
+        assert covered() == [(-5, 0)]
+
+    def test_knows_nothing_more_of_a_pool_that_has_no_price_any_more(self):
+        store(a_price("0.02", hours=-30))
+
+        store(
+            a_price("0.02", hours=-30, zone_id="use1-az2"),
+            since=NOON,
+            until=NOON + timedelta(hours=1),
+        )
+
+        pool = Pool.objects.get(zone_id="use1-az1")
+        assert [coverage.until for coverage in pool.coverage.all()] == [NOON]
+
+    def test_tells_that_copies_are_old(self):
+        store(a_price("0.02", hours=-30))
+        version = Region.objects.get().version
+
+        store(a_price("0.02", hours=-30))
+
+        assert Region.objects.get().version != version
+
+    def test_loads_many_as_it_loads_few(self):
+        prices = [
+            a_price(f"0.{hour % 7 + 1}", hours=hour - 6000, zone_id=zone)
+            for hour in range(3000)
+            for zone in ("use1-az1", "use1-az2")
+        ]
+
+        assert store(*prices, since=NOON - 300 * DAY) == 6000
+        assert store(*prices, since=NOON - 300 * DAY) == 0
+        assert SpotPrice.objects.count() == 6000
+
+    @pytest.mark.django_db(transaction=True)
+    def test_by_several_at_once_is_as_by_one(self):
+        prices = [
+            a_price(f"0.0{hour % 3 + 1}", hours=-hour, zone_id=f"use1-az{zone}")
+            for hour in range(20)
+            for zone in range(1, 7)
+        ]
+
+        def attempt(number):
+            try:
+                return store(*(prices if number % 2 else prices[::-1]))
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(max_workers=6) as pool:
+            new = list(pool.map(attempt, range(6)))
+
+        assert sum(new) == SpotPrice.objects.count() == 120
+        assert Pool.objects.count() == Coverage.objects.count() == 6
+
+
+class TestConstraints:
+    def test_a_price_of_nothing_is_none(self):
+        store(a_price("0.02", hours=-1))
+
+        with pytest.raises(IntegrityError, match="market_spotprice_is_above_zero"):
+            SpotPrice.objects.update(price=0)
+
+    def test_knowledge_does_not_end_before_it_begins(self):
+        store(a_price("0.02", hours=-1))
+
+        with pytest.raises(IntegrityError, match="market_coverage_does_not_end"):
+            Coverage.objects.update(until=NOON - 9 * DAY)
+
+
+class TestReach:
+    def test_never_goes_back(self):
+        ingest.watch(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
+        for until in (NOON, NOON + DAY, NOON - DAY):
+            ingest.reach(
+                region=REGION, product="Linux/UNIX", instance_types=["m5.large"], until=until
+            )
+
+        assert WatchedType.objects.get().until == NOON + DAY
+
+    def test_is_kept_when_a_type_is_watched_again(self):
+        for _ in range(2):
+            ingest.watch(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
+            ingest.reach(
+                region=REGION, product="Linux/UNIX", instance_types=["m5.large"], until=NOON
+            )
+
+        assert WatchedType.objects.get().until == NOON
+
+
+class TestStoreOnDemand:
+    def test_keeps_changes_with_the_moment_we_learned_of_them(self):
+        for hours, price in enumerate(["0.096", "0.0960", "0.1", "0.1000000000"]):
+            ingest.store_on_demand(
+                region=REGION,
+                prices=[PriceOnDemand("m5.large", "Linux", Decimal(price), NOON)],
+                learned_at=NOON + timedelta(hours=hours),
+            )
+
+        known = OnDemandPrice.objects.order_by("at").values_list("at", "price")
+        assert list(known) == [
+            (NOON, Decimal("0.096")),
+            (NOON + timedelta(hours=2), Decimal("0.1")),
+        ]
+
+
+class TestStoreAdvisor:
+    def test_keeps_changes_of_its_own_region_only(self):
+        for hours, band in enumerate([1, 1, 4]):
+            ingest.store_advisor(
+                region=REGION,
+                rows=[
+                    AdvisorRow(REGION, "Linux", "m5.large", band, 70),
+                    AdvisorRow("eu-west-1", "Linux", "m5.large", 0, 70),
+                ],
+                learned_at=NOON + timedelta(hours=hours),
+            )
+
+        known = AdvisorBand.objects.order_by("at").values_list("region", "band")
+        assert list(known) == [(REGION, 1), (REGION, 4)]
+
+
+class TestStoreTypes:
+    def test_replaces_an_older_description(self):
+        ingest.store_types([some_type(accelerator="NVIDIA T4", accelerators=1)], now=NOON)
+        ingest.store_types([some_type(memory_mib=16384)], now=NOON + DAY)
+
+        facts = InstanceTypeFacts.objects.get()
+        assert (facts.memory_mib, facts.accelerator, facts.accelerators) == (16384, "", 0)

@@ -1,0 +1,137 @@
+"""The whole platform as a newcomer starts it: a real process, driven over its ports."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+import urllib3
+
+ROOT = Path(__file__).resolve().parents[2]
+START_WITHIN = 60  # [s]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Platform:
+    """`manage.py quickstart` on a folder and a database of its own."""
+
+    def __init__(self, var_dir: Path, **environment: str) -> None:
+        self.var_dir, self.port, self.emulator_port = var_dir, free_port(), free_port()
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "EVENTBRIDGE_SECRET")
+        }
+        self.environment |= {"VAR_DIR": str(var_dir), "DJANGO_SETTINGS_MODULE": ""}
+        del self.environment["DJANGO_SETTINGS_MODULE"]
+        self.environment |= _own_services() | environment
+        self.log = var_dir.parent / "platform.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Platform":
+        arguments = ["--port", str(self.port), "--emulator-port", str(self.emulator_port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "quickstart", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_it_answers()
+        return self
+
+    def _wait_until_it_answers(self) -> None:
+        give_up_at = time.monotonic() + START_WITHIN
+        while time.monotonic() < give_up_at:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.ask("GET", "/health").status == 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"did not start within {START_WITHIN} s:\n{self.log.read_text()}")
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return json.loads((self.var_dir / "quickstart.json").read_text())
+
+    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Any:
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return urllib3.request(
+            method,
+            self.base_url + path,
+            json=body,
+            headers=headers,
+            timeout=30,
+            retries=False,
+        )
+
+    def emulator(self, path: str, **body: Any) -> Any:
+        url = f"{self.facts['aws_endpoint_url']}/_emulator{path}"
+        method = "POST" if body else "GET"
+        return urllib3.request(method, url, json=body or None, timeout=30, retries=False).json()
+
+    def a_token(self, name: str = "walker") -> str:
+        body = {"email": f"{name}@example.com", "username": name, "password": "SecurePassword123"}
+        return self.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+
+    def a_session(self, token: str, instance: dict[str, Any] | None = None, **fields: Any) -> Any:
+        facts = self.facts
+        instance = instance or facts["instances"][0]
+        body = {
+            "instance_id": instance["instance_id"],
+            "instance_type": instance["instance_type"],
+            "availability_zone": instance["availability_zone"],
+            "aws_region": instance["region"],
+            "aws_access_key": facts["access_key"],
+            "aws_secret_key": facts["secret_key"],
+        }
+        return self.ask("POST", "/api/v1/sandbox/sessions", body | fields, token).json()
+
+    def lines(self, session_id: str, token: str) -> list[dict[str, Any]]:
+        path = f"/api/v1/sandbox/sessions/{session_id}/logs"
+        return self.ask("GET", path, token=token).json()["results"]
+
+
+def _own_services() -> dict[str, str]:
+    """Where the suite runs on PostgreSQL and Redis, a database there that nobody else has."""
+    url = os.environ.get("DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        return {"DATABASE_URL": "", "REDIS_URL": ""}
+    server = url.rpartition("/")[0]
+    name = f"spot_optimizer_platform_{os.getpid()}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {name}")
+    parts = urlsplit(os.environ["REDIS_URL"])
+    redis_url = parts._replace(path="/10").geturl()
+    redis.from_url(redis_url).flushdb()
+    return {"DATABASE_URL": f"{server}/{name}", "REDIS_URL": redis_url}

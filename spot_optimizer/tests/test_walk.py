@@ -1,0 +1,243 @@
+"""The walk: a new user, a session, an evaluation watched live, its end; and what may go wrong."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+import redis
+import websockets
+
+from spot_optimizer.tests.platform import Platform
+
+STAGES = ["input", "hardware", "advisor", "right_sizing", "risk", "safety_gate"]
+STAGES += ["ranking", "signal", "output"]
+SESSIONS = "/api/v1/sandbox/sessions"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    platform = Platform(tmp_path_factory.mktemp("walk") / "var").start()
+    yield platform
+    platform.stop()
+
+
+def until(found, *, seconds=30, what="it"):
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        if answer := found():
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+async def watch(platform, session, *, after):
+    """Return every frame until the stream ends, and the code it was closed with."""
+    uri = f"ws://127.0.0.1:{platform.port}/api/v1/ws/sandbox/{session['session_id']}?after={after}"
+    frames = []
+    async with websockets.connect(uri) as websocket:
+        try:
+            while True:
+                frames.append(json.loads(await websocket.recv()))
+        except websockets.ConnectionClosed as closed:
+            return frames, closed.rcvd.code
+
+
+async def walk(platform, token, session):
+    watching = asyncio.create_task(watch(platform, session, after=0))
+    own = f"{SESSIONS}/{session['session_id']}"
+    evaluated = await asyncio.to_thread(platform.ask, "POST", f"{own}/evaluate", {}, token)
+    ended = await asyncio.to_thread(platform.ask, "DELETE", own, None, token)
+    return evaluated, ended, *await watching
+
+
+def test_from_nothing_to_a_decision_watched_live(platform):
+    token = platform.a_token()
+    session = platform.a_session(token)
+
+    evaluated, ended, frames, code = asyncio.run(walk(platform, token, session))
+
+    assert evaluated.status == 200, evaluated.data
+    assert evaluated.json()["decision"] in ("STAY", "SWITCH")
+    assert ended.json()["state"] == "ending"
+    assert frames[0]["type"] == "welcome"
+    lines = frames[1:]
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["stage"] for line in lines if line.get("stage")] == STAGES
+    assert [line for line in lines if line["type"] == "decision"]
+    assert lines[-1]["type"] == "session_ended"
+    assert code == 4410
+
+
+def test_who_does_not_wait_gets_a_place_to_look(platform):
+    token = platform.a_token("patient")
+    own = f"{SESSIONS}/{platform.a_session(token)['session_id']}"
+
+    asked = platform.ask("POST", f"{own}/evaluate", {}, token, Prefer="respond-async")
+
+    assert asked.status == 202
+    assert asked.json()["state"] == "pending"
+    where = asked.headers["Location"]
+    settled = until(
+        lambda: (e := platform.ask("GET", where, token=token).json())["state"] != "pending" and e
+    )
+    assert settled["state"] == "decided"
+
+
+def test_aws_refusing_is_a_502_with_its_code(platform):
+    token = platform.a_token("refused")
+    session = platform.a_session(token, aws_secret_key="wrong")
+    own = f"{SESSIONS}/{session['session_id']}"
+
+    asked = platform.ask("POST", f"{own}/evaluate", {}, token)
+
+    assert asked.status == 502
+    assert asked.json()["code"].startswith("aws_")
+    failed = platform.ask("GET", f"{own}/evaluations", token=token).json()["results"][0]
+    assert failed["state"] == "failed"
+    assert platform.ask("GET", own, token=token).json()["is_active"] is True
+
+
+def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
+    token = platform.a_token("drained")
+    [spot, *_] = [
+        each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"
+    ]
+    session = platform.a_session(token, spot)
+
+    platform.emulator("/rebalance", instance_id=spot["instance_id"])
+    asked = platform.ask("POST", f"{SESSIONS}/{session['session_id']}/evaluate", {}, token)
+
+    assert asked.json()["decision"] == "DRAIN", asked.data
+    assert asked.json()["aws_signal"] == "REBALANCE"
+
+
+def test_pages_for_people_are_there(platform):
+    for path in ("/docs", "/api/schema", "/health", "/health/live", "/health/ready"):
+        assert platform.ask("GET", path).status == 200, path
+    assert platform.ask("GET", "/health").json()["dependencies"]["database"] == "ok"
+    assert platform.ask("GET", "/nowhere").json()["code"] == "not_found"
+    assert platform.ask("GET", "/api/v1/auth/profile/").status == 404
+
+
+def test_the_main_job_in_the_terminal(platform):
+    instance = platform.facts["instances"][0]
+    command = [sys.executable, "manage.py", "evaluate", instance["instance_id"]]
+    command += ["--region", instance["region"]]
+
+    told = subprocess.run(
+        command, env=platform.environment, capture_output=True, text=True, check=False
+    )
+    as_json = subprocess.run(
+        [*command, "--json"], env=platform.environment, capture_output=True, text=True, check=True
+    )
+
+    assert told.returncode == 0, told.stderr
+    assert "Candidates, by expected cost" in told.stdout
+    evaluation = json.loads(as_json.stdout)
+    assert evaluation["decision"] in told.stdout
+    assert [step["stage"] for step in evaluation["trace"]] == STAGES
+
+
+def test_a_port_in_use_is_one_clear_sentence(platform):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "quickstart", "--port", str(platform.port)],
+        env=platform.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert f"Port {platform.port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(tmp_path):
+    platform = Platform(tmp_path / "var").start()
+    token = platform.a_token()
+    session = platform.a_session(token)
+    own = f"{SESSIONS}/{session['session_id']}"
+    until(lambda: platform.ask("GET", own, token=token).json()["preflight"]["state"] == "passed")
+    platform.emulator("/delay", action="DescribeSpotPriceHistory", seconds=20, times=5)
+    asked = platform.ask("POST", f"{own}/evaluate", {}, token, Prefer="respond-async").json()
+    before = until(
+        lambda: (
+            (lines := platform.lines(session["session_id"], token))
+            and any("Asking AWS" in line.get("message", "") for line in lines)
+            and lines
+        )
+    )
+
+    platform.kill()
+    platform.start()
+    where = f"{own}/evaluations/{asked['evaluation_id']}"
+    settled = until(
+        lambda: (e := platform.ask("GET", where, token=token).json())["state"] != "pending" and e,
+        seconds=60,
+    )
+
+    after = platform.lines(session["session_id"], token)
+    assert settled["state"] == "decided"
+    assert after[: len(before)] == before
+    assert [line["seq"] for line in after] == list(range(1, len(after) + 1))
+    texts = [line["message"] for line in after if line["type"] == "log"]
+    assert len(texts) == len(set(texts))
+    assert [line["stage"] for line in after if line.get("stage")] == STAGES
+    assert platform.stop() == 0
+
+
+def test_a_planted_secret_is_found_nowhere(tmp_path):
+    secret = "PLANTED/secret+of/nobody+0123456789abcdef"
+    password = "Planted-Passw0rd-of-nobody"
+    session_token = "PLANTEDSESSIONTOKENOFNOBODY" * 4
+    platform = Platform(tmp_path / "var").start()
+    body = {"email": "planted@example.com", "username": "planted", "password": password}
+    token = platform.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+    answers = []
+    keys = {"aws_secret_key": secret, "aws_session_token": session_token}
+    for field in ({}, {"mode": "live"}, {"aws_region": "xx-nowhere-9"}):
+        session = platform.a_session(token, **keys, **field)
+        own = f"{SESSIONS}/{session['session_id']}"
+        answers += [platform.ask("POST", f"{own}/evaluate", {}, token)]
+        for path in ("", "/evaluations", "/actions", "/logs", "/iam-policy"):
+            answers += [platform.ask("GET", own + path, token=token)]
+    answers += [
+        platform.ask("POST", SESSIONS, {**keys, "instance_id": secret}, token),
+        platform.ask("POST", "/api/v1/auth/login", {"email": 7, "password": password}),
+    ]
+    left_open = own
+    platform.ask("DELETE", own, token=token)
+    until(lambda: platform.ask("GET", left_open, token=token).json()["state"] == "ended")
+    stored = everything_stored(platform)
+    platform.stop()
+    on_disk = b"".join(path.read_bytes() for path in platform.var_dir.rglob("*") if path.is_file())
+    said = b"".join(answer.data for answer in answers) + platform.log.read_bytes()
+
+    for mark in (secret, session_token, password):
+        for place in (said, stored, on_disk):
+            assert mark.encode() not in place
+            assert json.dumps(mark)[1:-1].encode() not in place
+
+
+def everything_stored(platform):
+    """Return every byte of every table, and of the broker where there is one."""
+    url = platform.environment["DATABASE_URL"]
+    if not url:
+        dump = sqlite3.connect(platform.var_dir / "db.sqlite3").iterdump()
+        return "\n".join(dump).encode()
+    parts = []
+    with psycopg.connect(url) as database:
+        tables = database.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchall()
+        for (table,) in tables:
+            with database.cursor().copy(f'COPY "{table}" TO STDOUT') as rows:
+                parts += [bytes(row) for row in rows]
+    broker = redis.from_url(platform.environment["REDIS_URL"])
+    parts += [broker.dump(key) or b"" for key in broker.scan_iter()]
+    return b"".join(parts)
