@@ -13,7 +13,6 @@ from streaming.publish import NUDGES
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.8  # [s] a look takes time too, and the contract says a second
-GIVE_UP = 0.1  # [s] for a layer that is told to stop waiting
 
 
 class Nudges:
@@ -48,8 +47,7 @@ class Nudges:
     ) -> None:
         try:
             async with asyncio.timeout(LOOK_EVERY):
-                if self._nudging is not None:
-                    await asyncio.wait({self._nudging})
+                await self._give_up()
                 await self._layer.group_discard(NUDGES, self._channel)
         except (RedisError, OSError) as trouble:
             self._say_that_it_is_away(trouble)
@@ -63,9 +61,17 @@ class Nudges:
             await asyncio.wait({self._nudging}, timeout=LOOK_EVERY)
         finally:
             self._nudging.cancel()
-        await asyncio.wait({self._nudging}, timeout=GIVE_UP)
+        await self._give_up()
         if self._nudging.done() and not self._nudging.cancelled():
             self._nudging.result()
+
+    async def _give_up(self) -> None:
+        for _ in range(3):
+            if self._nudging is None or self._nudging.done():
+                return
+            # Again: wait_for of Python 3.11, deep in the Redis client, may swallow one.
+            self._nudging.cancel()
+            await asyncio.wait({self._nudging}, timeout=0.05)
 
     async def _nudge(self) -> None:
         try:
