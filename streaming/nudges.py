@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -45,12 +46,11 @@ class Nudges:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
+        self._away = True  # whatever goes wrong now concerns nobody: the group forgets us too
+        with suppress(RedisError, OSError):
             async with asyncio.timeout(LOOK_EVERY):
-                await self._give_up()
+                await self._give_up(attempts=10)
                 await self._layer.group_discard(NUDGES, self._channel)
-        except (RedisError, OSError) as trouble:
-            self._say_that_it_is_away(trouble)
 
     async def wait(self) -> None:
         """Return when there is news, and when it is time to look: after about `LOOK_EVERY`."""
@@ -61,12 +61,12 @@ class Nudges:
             await asyncio.wait({self._nudging}, timeout=LOOK_EVERY)
         finally:
             self._nudging.cancel()
-        await self._give_up()
+        await self._give_up(attempts=2)
         if self._nudging.done() and not self._nudging.cancelled():
             self._nudging.result()
 
-    async def _give_up(self) -> None:
-        for _ in range(3):
+    async def _give_up(self, *, attempts: int) -> None:
+        for _ in range(attempts):
             if self._nudging is None or self._nudging.done():
                 return
             # Again: wait_for of Python 3.11, deep in the Redis client, may swallow one.
