@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -13,7 +14,6 @@ from streaming.publish import NUDGES
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.8  # [s] a look takes time too, and the contract says a second
-GIVE_UP = 0.1  # [s] for a layer that is told to stop waiting
 
 
 class Nudges:
@@ -46,13 +46,11 @@ class Nudges:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        try:
+        self._away = True  # whatever goes wrong now concerns nobody: the group forgets us too
+        with suppress(RedisError, OSError):
             async with asyncio.timeout(LOOK_EVERY):
-                if self._nudging is not None:
-                    await asyncio.wait({self._nudging})
+                await self._give_up(attempts=10)
                 await self._layer.group_discard(NUDGES, self._channel)
-        except (RedisError, OSError) as trouble:
-            self._say_that_it_is_away(trouble)
 
     async def wait(self) -> None:
         """Return when there is news, and when it is time to look: after about `LOOK_EVERY`."""
@@ -63,9 +61,17 @@ class Nudges:
             await asyncio.wait({self._nudging}, timeout=LOOK_EVERY)
         finally:
             self._nudging.cancel()
-        await asyncio.wait({self._nudging}, timeout=GIVE_UP)
+        await self._give_up(attempts=2)
         if self._nudging.done() and not self._nudging.cancelled():
             self._nudging.result()
+
+    async def _give_up(self, *, attempts: int) -> None:
+        for _ in range(attempts):
+            if self._nudging is None or self._nudging.done():
+                return
+            # Again: wait_for of Python 3.11, deep in the Redis client, may swallow one.
+            self._nudging.cancel()
+            await asyncio.wait({self._nudging}, timeout=0.05)
 
     async def _nudge(self) -> None:
         try:

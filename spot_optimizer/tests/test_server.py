@@ -292,6 +292,14 @@ class TestStarting:
         )
         assert server.process.returncode == 1
 
+    async def test_it_stops_at_once_with_watchers(self, session):
+        server = await asyncio.to_thread(RunningServer().wait)
+        async with server.watching(session.pk):
+            said = await asyncio.to_thread(server.stop)
+
+        assert said == ""
+        assert server.process.returncode == 0
+
     def test_http_is_answered(self, server):
         address = f"http://127.0.0.1:{server.port}/static/admin/css/base.css"
         with urllib.request.urlopen(address, timeout=10) as answer:

@@ -104,7 +104,7 @@ class TestLines:
             assert await seqs(watcher, 5000) == list(range(1, 5001))
 
     async def test_are_replayed_at_once_while_others_are_watched(self, session):
-        other = await in_thread(a_session)()
+        other = await in_thread(a_silent_session)()
         async with watcher_of(other.pk) as watcher:
             await watcher.receive_json_from()
             await asyncio.sleep(0.2)  # its reader waits now

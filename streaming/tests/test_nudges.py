@@ -82,6 +82,23 @@ class TestWait:
             assert await waiting < 0.5
 
 
+async def test_who_stops_waiting_is_let_go_at_once():
+    # Some of these meet a Redis client that is just connecting or sending.
+    async def wait_on():
+        async with Nudges(lambda stream_id, seq: False) as nudges:
+            while True:
+                await nudges.wait()
+
+    slowest = 0.0
+    for n in range(200):
+        waiting = asyncio.create_task(wait_on())
+        await asyncio.sleep(n % 50 / 10_000)
+        waiting.cancel()
+        slowest = max(slowest, await seconds(asyncio.wait({waiting})))
+
+    assert slowest < 0.5
+
+
 class TestAnOutage:
     async def test_away_is_only_later(self, settings):
         settings.CHANNEL_LAYERS = redis_at(1)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 from django.db import connection
 
-from sandbox.testing import a_session
+from sandbox.testing import a_silent_session
 from streaming.publish import log, session_ended
 from streaming.queries import PAGE
 from streaming.tests.layers import with_layer
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def session(transactional_db):
-    return a_session()
+    return a_silent_session()
 
 
 async def say_all(session_id, *, writers, each):
