@@ -85,4 +85,4 @@ def fill_market(emulator: Any) -> None:
 
 def forget_market() -> None:
     for model in reversed(list(apps.get_app_config("market").get_models())):
-        model.objects.all().delete()
+        model._default_manager.all().delete()
