@@ -26,7 +26,7 @@ def pools_table(told: dict[str, Any]) -> Table:
     """The best candidates, the cheapest expected hour first."""
     table = Table(title="Candidates, by expected cost [USD/h]", title_justify="left", box=SIMPLE)
     table.add_column("pool", no_wrap=True)
-    for name in ("price", "discount", "Advisor", "P(1 h)", "expected cost"):
+    for name in ("price", "discount", "Advisor", "P(1 h)", "cost"):
         table.add_column(name, justify="right")
     for pool in told["candidates"]:
         table.add_row(

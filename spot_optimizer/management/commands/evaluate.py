@@ -46,9 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the evaluation, and no more")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.console = Console(
-            file=cast("IO[str]", self.stdout), quiet=options["json"], soft_wrap=True
-        )
+        self.console = Console(file=cast("IO[str]", self.stdout), quiet=options["json"])
         try:
             told = self._as_of(options) if options["as_of"] else self._live(options)
         except DomainError as refusal:
