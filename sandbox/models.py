@@ -63,7 +63,7 @@ class SandboxSession(models.Model):
     aws_access_key_last4 = models.CharField(max_length=4)
     sealed_credentials = models.BinaryField(null=True, blank=True)
     credentials_expire_at = models.DateTimeField(null=True, blank=True)
-    health_check_url = models.URLField(max_length=500, blank=True, default="")
+    health_check_url = models.CharField(max_length=500, blank=True, default="")
     preferences = models.JSONField(default=dict)
     preflight_state = models.CharField(max_length=8, choices=Preflight, default=Preflight.PENDING)
     preflight_checks = models.JSONField(default=list)

@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ("aws_access_key_last4", models.CharField(max_length=4)),
                 ("sealed_credentials", models.BinaryField(blank=True, null=True)),
                 ("credentials_expire_at", models.DateTimeField(blank=True, null=True)),
-                ("health_check_url", models.URLField(blank=True, default="", max_length=500)),
+                ("health_check_url", models.CharField(blank=True, default="", max_length=500)),
                 ("preferences", models.JSONField(default=dict)),
                 (
                     "preflight_state",
