@@ -135,6 +135,23 @@ def receive_signal(
         publish(session_id, log("SIGNAL", line, level="WARNING"))
 
 
+def reseal_credentials() -> int:
+    """
+    Seal all credentials with the first key of ENCRYPTION_KEY; return how many there were.
+
+    Safe beside everything else, and to run again: a session that ended meanwhile stays erased.
+
+    :raises CredentialsGone: some are sealed with a key that is no longer listed
+    """
+    resealed = 0
+    sealed = SandboxSession.objects.exclude(sealed_credentials=None)
+    for session in sealed.only("sealed_credentials").iterator():
+        old = session.sealed_credentials
+        unchanged = SandboxSession.objects.filter(pk=session.pk, sealed_credentials=old)
+        resealed += unchanged.update(sealed_credentials=vault.reseal(session))
+    return resealed
+
+
 def _check_credentials_outlive(
     expires_at: datetime, credentials_expire_at: datetime | None
 ) -> None:
