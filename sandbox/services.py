@@ -130,9 +130,10 @@ def receive_signal(
         instance_id=instance_id, aws_region=aws_region
     )
     line = f"EventBridge brought a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
-    # In the order of their ids: two events at once lock the streams in the same order.
-    for session_id in watching.order_by("pk").values_list("pk", flat=True):
-        publish(session_id, log("SIGNAL", line, level="WARNING"))
+    # Locked, so that none of them ends meanwhile; in the order of their ids, so that two events at
+    # once do not lock each other out.
+    for session in watching.select_for_update(no_key=True).order_by("pk"):
+        publish(session.pk, log("SIGNAL", line, level="WARNING"))
 
 
 def reseal_credentials() -> int:

@@ -59,8 +59,12 @@ def preflight(*, session_id: UUID, now: datetime) -> None:
 def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None:
     passed = all(check.status == "passed" for check in checks)
     state = Preflight.PASSED if passed else Preflight.FAILED
+    # Still active: behind the end of a session nobody says anything.
     mine = SandboxSession.objects.filter(
-        pk=session.pk, preflight_leased_until=now + LEASE, preflight_state=Preflight.PENDING
+        pk=session.pk,
+        state=SandboxSession.State.ACTIVE,
+        preflight_leased_until=now + LEASE,
+        preflight_state=Preflight.PENDING,
     )
     with transaction.atomic():
         told = [check._asdict() for check in checks]
