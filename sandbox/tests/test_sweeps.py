@@ -189,7 +189,7 @@ class TestRefreshMarket:
         assert other.pk
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_real_worker_does_what_the_beat_asks(worker):
     session = an_overdue_session()
 
