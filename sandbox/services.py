@@ -8,7 +8,8 @@ from django.db.models import Min
 from accounts.models import User
 from lab.models import ModelRegistry
 from sandbox import tasks, vault
-from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+from sandbox.bookkeeping import count_active_sessions, note
+from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
 from spot_optimizer.aws.session import Credentials
 from spot_optimizer.errors import Conflict, Invalid, LimitReached
 from streaming.publish import log, publish, status
@@ -65,8 +66,8 @@ def open_session(
         credentials_expire_at=credentials_expire_at,
         **fields,
     )
-    _count_sessions(user, now)
-    _note(session, "session_opened", f"{session.instance_type}, {session.mode}", now)
+    count_active_sessions(user.pk, now=now)
+    note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}", now=now)
     publish(session.pk, log("SYSTEM", _welcome(session, ttl_minutes)))
     session_id = str(session.pk)
     transaction.on_commit(lambda: tasks.preflight.delay(session_id=session_id), robust=True)
@@ -89,7 +90,7 @@ def request_evaluation(
     if pending is not None:
         return pending
     evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
-    _note(session, "evaluation_requested", str(evaluation.pk), now)
+    note(session.pk, "evaluation_requested", str(evaluation.pk), now=now)
     evaluation_id = str(evaluation.pk)
     transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
     return evaluation
@@ -100,8 +101,8 @@ def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
     """End a session: it is cleaned up in the background. Ending it again changes nothing."""
     ending = SandboxSession.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.EXPIRED])
     if ending.move(to=State.ENDING):
-        _count_sessions(session.user, now)
-        _note(session, "session_ending", "asked for by its owner or an operator", now)
+        count_active_sessions(session.user_id, now=now)
+        note(session.pk, "session_ending", "asked for by its owner or an operator", now=now)
         publish(session.pk, status(State.ENDING))
         session_id = str(session.pk)
         transaction.on_commit(lambda: tasks.clean_up.delay(session_id=session_id), robust=True)
@@ -190,17 +191,6 @@ def _check_active(session: SandboxSession, now: datetime) -> None:
         raise SessionExpired("This session's time is over. Open a new one.")
     if session.state != State.ACTIVE:
         raise SessionEnded("This session is ending or has ended. Open a new one.")
-
-
-def _count_sessions(user: User, now: datetime) -> None:
-    active = SandboxSession.objects.active(at=now).filter(user=user).count()
-    User.objects.filter(pk=user.pk).update(active_sessions_count=active)
-
-
-def _note(session: SandboxSession, action: str, detail: str, now: datetime) -> None:
-    SandboxAction.objects.create(
-        session=session, action=action, detail=detail, created_at=now, completed_at=now
-    )
 
 
 def _welcome(session: SandboxSession, ttl_minutes: int) -> str:

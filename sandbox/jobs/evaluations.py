@@ -12,8 +12,9 @@ from django.db.models.functions import Now
 
 from lab.queries import get_config, model_for
 from sandbox import vault
+from sandbox.bookkeeping import note
 from sandbox.deciding import Decided, decide, preferences_of, stages_of
-from sandbox.models import Evaluation, SandboxAction, SandboxSavings, SandboxSession
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession
 from sandbox.queries import received_signal
 from sandbox.telling import LeaseLost, Teller
 from sandbox.zones import names_by_id
@@ -188,10 +189,5 @@ def _write(evaluation: Evaluation, teller: Teller, now: datetime, **outcome: Any
     this = Evaluation.objects.filter(pk=evaluation.pk)
     if not this.settle(leased_until=teller.leased_until, settled_at=Now(), **outcome):
         raise LeaseLost
-    SandboxAction.objects.create(
-        session=evaluation.session,
-        action="evaluation_settled",
-        detail=outcome.get("decision") or outcome["error"]["code"],
-        created_at=now,
-        completed_at=now,
-    )
+    detail = outcome.get("decision") or outcome["error"]["code"]
+    note(evaluation.session_id, "evaluation_settled", detail, now=now)

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from sandbox import vault
-from sandbox.models import SandboxAction, SandboxSession
+from sandbox.bookkeeping import note
+from sandbox.models import SandboxSession
 from sandbox.zones import names_by_id
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import Instance, describe_instance
@@ -69,9 +70,7 @@ def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None
     with transaction.atomic():
         told = [check._asdict() for check in checks]
         if mine.update(preflight_state=state, preflight_checks=told, zone_names=session.zone_names):
-            SandboxAction.objects.create(
-                session=session, action="preflight", detail=state, created_at=now, completed_at=now
-            )
+            note(session.pk, "preflight", state, now=now)
             publish(session.pk, *[_line(check) for check in checks], _verdict(passed=passed))
 
 
