@@ -32,7 +32,7 @@ class LoadedModel(NamedTuple):
 
     @property
     def ref(self) -> str:
-        return f"{self.name}@{self.version}:{self.sha256}"
+        return f"{self.name}@{self.version}:{self.sha256[:12]}"
 
 
 def load_registered(entry: ModelRegistry) -> LoadedModel:

@@ -3,14 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from accounts.models import User
 from sandbox.models import SandboxAction, SandboxSession
 
 
-def note(session_id: UUID, action: str, detail: str = "", *, now: datetime) -> None:
-    """Add what has just been done to the trail, in the caller's transaction."""
+def note(session_id: UUID, action: str, detail: str = "") -> None:
+    """
+    Add what has just been done to the trail, in the caller's transaction.
+
+    The database stamps it, as it stamps lines: all that a job does would carry the job's start.
+    """
     SandboxAction.objects.create(
-        session_id=session_id, action=action, detail=detail, created_at=now, completed_at=now
+        session_id=session_id, action=action, detail=detail, created_at=Now(), completed_at=Now()
     )
 
 

@@ -67,7 +67,7 @@ def open_session(
         **fields,
     )
     count_active_sessions(user.pk, now=now)
-    note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}", now=now)
+    note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}")
     publish(session.pk, log("SYSTEM", _welcome(session, ttl_minutes)))
     session_id = str(session.pk)
     transaction.on_commit(lambda: tasks.preflight.delay(session_id=session_id), robust=True)
@@ -90,7 +90,7 @@ def request_evaluation(
     if pending is not None:
         return pending
     evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
-    note(session.pk, "evaluation_requested", str(evaluation.pk), now=now)
+    note(session.pk, "evaluation_requested", str(evaluation.pk))
     evaluation_id = str(evaluation.pk)
     transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
     return evaluation
@@ -102,7 +102,7 @@ def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
     ending = SandboxSession.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.EXPIRED])
     if ending.move(to=State.ENDING):
         count_active_sessions(session.user_id, now=now)
-        note(session.pk, "session_ending", "asked for by its owner or an operator", now=now)
+        note(session.pk, "session_ending", "asked for by its owner or an operator")
         publish(session.pk, status(State.ENDING))
         session_id = str(session.pk)
         transaction.on_commit(lambda: tasks.clean_up.delay(session_id=session_id), robust=True)
@@ -112,9 +112,20 @@ def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
 
 @transaction.atomic
 def receive_signal(
-    *, event_id: str, kind: str, instance_id: str, aws_region: str, at: datetime, now: datetime
+    *,
+    event_id: str,
+    kind: str,
+    instance_id: str,
+    aws_account: str,
+    aws_region: str,
+    at: datetime,
+    now: datetime,
 ) -> None:
-    """Keep an EC2 event that EventBridge brought; a repeat changes nothing."""
+    """
+    Keep an EC2 event that EventBridge brought; a repeat changes nothing.
+
+    Told to those sessions only whose credentials have proved to be of the event's account.
+    """
     _, is_new = ReceivedSignal.objects.get_or_create(
         event_id=event_id,
         defaults={
@@ -128,7 +139,7 @@ def receive_signal(
     if not is_new:
         return
     watching = SandboxSession.objects.active(at=now).filter(
-        instance_id=instance_id, aws_region=aws_region
+        instance_id=instance_id, aws_region=aws_region, aws_account=aws_account
     )
     line = f"EventBridge brought a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
     # Locked, so that none of them ends meanwhile; in the order of their ids, so that two events at
@@ -185,9 +196,7 @@ def _check_limit(user: User, now: datetime) -> None:
 
 
 def _check_active(session: SandboxSession, now: datetime) -> None:
-    if session.state == State.EXPIRED or (
-        session.state == State.ACTIVE and session.expires_at <= now
-    ):
+    if session.expires_at <= (session.ended_at or now):
         raise SessionExpired("This session's time is over. Open a new one.")
     if session.state != State.ACTIVE:
         raise SessionEnded("This session is ending or has ended. Open a new one.")

@@ -14,7 +14,7 @@ from lab.queries import get_config, model_for
 from sandbox import vault
 from sandbox.bookkeeping import note
 from sandbox.deciding import Decided, decide, preferences_of, stages_of
-from sandbox.models import Evaluation, SandboxSavings, SandboxSession
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools
 from sandbox.queries import received_signal
 from sandbox.telling import LeaseLost, Teller
 from sandbox.zones import names_by_id
@@ -82,7 +82,7 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
     model = model_for(config, requested=evaluation.requested_model)
     access = Access(vault.unseal(session), session.aws_region)
     teller.tell("aws", log("SCRAPER", f"Asking AWS about {session.instance_id}."))
-    instance = _instance(session, access, deadline)
+    instance = _instance(session, access, teller, deadline)
     signal = _signal(instance, access, teller, deadline, now)
     names = _zone_names(session, access, deadline)
     zone_ids = {name: zone_id for zone_id, name in names.items()}
@@ -111,8 +111,17 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
     return decide(inputs, model=model, zone_names=names, tell=lambda step: _tell(teller, step))
 
 
-def _instance(session: SandboxSession, access: Access, deadline: Deadline) -> Instance:
+def _instance(
+    session: SandboxSession, access: Access, teller: Teller, deadline: Deadline
+) -> Instance:
     instance = describe_instance(access, session.instance_id, deadline=deadline)
+    if (session.instance_type, session.availability_zone) != (
+        instance.instance_type,
+        instance.zone,
+    ):
+        found = f"{instance.instance_type} in {instance.zone}"
+        text = f"It is {found}, not what the session says; {found} is what is evaluated."
+        teller.tell("mismatch", log("SCRAPER", text, level="WARNING"))
     if instance.state not in ALIVE:
         raise NotRunning(f"{instance.instance_id} is {instance.state}. Start it, then ask again.")
     return instance
@@ -126,7 +135,8 @@ def _signal(
     if instance.spot_request_id is None:
         return brought
     asked = interruption_signal(access, instance.spot_request_id, deadline=deadline)
-    text = f"Its spot request is {asked.status_code}; EventBridge brought {brought}."
+    news = "nothing" if brought == "NONE" else f"a {brought} signal"
+    text = f"Its spot request is {asked.status_code}; EventBridge brought {news}."
     teller.tell("signals", log("SIGNAL", text))
     return asked.kind if asked.kind != "NONE" else brought
 
@@ -167,7 +177,7 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: Decided, now: datet
             state=Evaluation.State.DECIDED,
             decision=decided.body["decision"],
             outcome=decided.body,
-            pools=decided.pools,
+            packed_pools=pack_pools(decided.pools),
         )
         SandboxSavings.objects.create(
             evaluation=evaluation,
@@ -190,4 +200,4 @@ def _write(evaluation: Evaluation, teller: Teller, now: datetime, **outcome: Any
     if not this.settle(leased_until=teller.leased_until, settled_at=Now(), **outcome):
         raise LeaseLost
     detail = outcome.get("decision") or outcome["error"]["code"]
-    note(evaluation.session_id, "evaluation_settled", detail, now=now)
+    note(evaluation.session_id, "evaluation_settled", detail)

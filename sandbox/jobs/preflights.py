@@ -69,8 +69,9 @@ def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None
     )
     with transaction.atomic():
         told = [check._asdict() for check in checks]
-        if mine.update(preflight_state=state, preflight_checks=told, zone_names=session.zone_names):
-            note(session.pk, "preflight", state, now=now)
+        found = {"aws_account": session.aws_account, "zone_names": session.zone_names}
+        if mine.update(preflight_state=state, preflight_checks=told, **found):
+            note(session.pk, "preflight", state)
             publish(session.pk, *[_line(check) for check in checks], _verdict(passed=passed))
 
 
@@ -99,6 +100,7 @@ def _checks(session: SandboxSession) -> Iterator[Check]:
         yield Check("credentials", "failed", str(refusal))
         yield from _skipped("instance", "instance_type", "availability_zone", "permissions")
         return
+    session.aws_account = identity.account
     yield Check("credentials", "passed", f"AWS knows them as {identity.arn}.")
     try:
         instance = describe_instance(access, session.instance_id, deadline=deadline)
@@ -152,7 +154,9 @@ def _permissions(
         yield Check("permissions", "failed", str(refusal))
         return
     missing = [permission for permission in asked if not permission.is_granted]
-    for permission in missing:
-        yield Check("permissions", "failed", f"Missing {permission.action}. {permission.detail}")
-    if not missing:
+    if missing:
+        names = ", ".join(permission.action for permission in missing)
+        details = " ".join(permission.detail for permission in missing)
+        yield Check("permissions", "failed", f"Missing {names}. {details}")
+    else:
         yield Check("permissions", "passed", f"All {len(asked)} that are needed are granted.")

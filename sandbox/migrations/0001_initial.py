@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("outcome", models.JSONField(blank=True, null=True)),
-                ("pools", models.JSONField(blank=True, default=list)),
+                ("packed_pools", models.BinaryField(blank=True, null=True)),
                 (
                     "requested_model",
                     models.ForeignKey(
@@ -195,6 +195,7 @@ class Migration(migrations.Migration):
                     "stream_ticket",
                     models.CharField(default=sandbox.models.new_stream_ticket, max_length=64),
                 ),
+                ("aws_account", models.CharField(blank=True, default="", max_length=12)),
                 ("zone_names", models.JSONField(blank=True, default=dict)),
                 (
                     "user",

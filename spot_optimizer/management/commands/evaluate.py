@@ -78,7 +78,8 @@ class Command(BaseCommand):
         try:
             evaluation = services.request_evaluation(session=session, now=timezone.now())
             for line in _lines_while_working(session, evaluation):
-                self.console.print(line_text(line), soft_wrap=True)
+                if line.type != Line.Type.DECISION:  # the panel says it
+                    self.console.print(line_text(line), soft_wrap=True)
         finally:
             services.end_session(session=session, now=timezone.now())
             cleanup.clean_up(session_id=session.pk, now=timezone.now())
