@@ -7,6 +7,7 @@ from django.db.models import Min
 
 from accounts.models import User
 from lab.models import ModelRegistry
+from lab.services import know_instance
 from sandbox import tasks, vault
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
 from spot_optimizer.aws.session import Credentials
@@ -64,6 +65,9 @@ def open_session(
         sealed_credentials=vault.seal(credentials),
         credentials_expire_at=credentials_expire_at,
         **fields,
+    )
+    know_instance(
+        owner=user, instance_id=session.instance_id, aws_region=session.aws_region, now=now
     )
     _count_sessions(user, now)
     _note(session, "session_opened", f"{session.instance_type}, {session.mode}", now)
