@@ -44,7 +44,7 @@ class ModelRegistryAdmin(ReadOnlyAdmin):
             except DomainError as refusal:
                 self.message_user(request, str(refusal), messages.ERROR)
             else:
-                self.message_user(request, f"{model} is {stage} now.", messages.SUCCESS)
+                self.message_user(request, f"Now {stage}: {model}.", messages.SUCCESS)
 
 
 @admin.register(StageChange)

@@ -157,7 +157,16 @@ class ExperimentLog(models.Model):
     evaluation_id = models.UUIDField(unique=True)
     instance_id = models.CharField(max_length=64)
     model = models.ForeignKey(
-        ModelRegistry, null=True, on_delete=models.PROTECT, related_name="experiments"
+        ModelRegistry,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="experiments",
+        help_text="None: a local file, named by RISK_MODEL_PATH.",
+    )
+    model_name = models.CharField(max_length=255, default="")
+    model_version = models.CharField(max_length=50, default="")
+    model_fallback = models.JSONField(
+        null=True, help_text="Which model was wanted, and why another was asked."
     )
     pipeline_mode = models.CharField(max_length=16)
     decision = models.CharField(max_length=8)

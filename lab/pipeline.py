@@ -64,5 +64,5 @@ def _risk(config: InstanceConfig) -> dict[str, Any]:
     try:
         asked = model_for(config)
     except ModelUnusable as refusal:
-        return {"status": "unusable", "model": None, "model_fallback": None, "reason": str(refusal)}
+        return _part("unusable", str(refusal)) | {"model": None, "model_fallback": None}
     return {"model": asked.model.named, "model_fallback": asked.fallback}

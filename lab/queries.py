@@ -100,7 +100,7 @@ def get_own_config(*, owner: User, instance_id: str) -> InstanceConfig:
 def experiments_of(config: InstanceConfig) -> QuerySet[ExperimentLog]:
     """Return the experiments with an instance, without their frozen inputs."""
     mine = ExperimentLog.objects.filter(owner=config.owner_id, instance_id=config.instance_id)
-    return mine.select_related("model").defer("inputs")
+    return mine.defer("inputs")
 
 
 def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None) -> Asked:

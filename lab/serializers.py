@@ -81,11 +81,45 @@ class ConfigOut(serializers.ModelSerializer):
         ]
 
 
+class AskedOut(serializers.Serializer):
+    """The model that was asked; a local file has no id."""
+
+    id = serializers.UUIDField(source="model_id", allow_null=True)
+    name = serializers.CharField(source="model_name")
+    version = serializers.CharField(source="model_version")
+
+
+class PartOut(serializers.Serializer):
+    status = serializers.CharField(help_text="active, disabled, by_session or unusable")
+    description = serializers.CharField()
+
+
+class RiskPartOut(PartOut):
+    model = serializers.JSONField(help_text="Which will be asked: id, name and version.")
+    model_fallback = serializers.JSONField(help_text="Which was wanted, and why it is not asked.")
+
+
+class PipelineStatusOut(serializers.Serializer):
+    """Each stage in order, then the parts of stages that can be switched."""
+
+    instance_id = serializers.CharField()
+    pipeline_mode = serializers.ChoiceField(InstanceConfig.PipelineMode.choices)
+    input = PartOut()
+    hardware = PartOut()
+    advisor = PartOut()
+    right_sizing = PartOut()
+    risk = RiskPartOut()
+    safety_gate = PartOut()
+    ranking = PartOut()
+    signal = PartOut()
+    output = PartOut()
+    bin_packing = PartOut()
+    family_stress = PartOut()
+
+
 class ExperimentOut(serializers.ModelSerializer):
     experiment_id = serializers.UUIDField(source="id")
-    model = serializers.JSONField(source="numbers.model")
-    model_fallback = serializers.JSONField(source="numbers.model_fallback")
-    numbers = serializers.SerializerMethodField()
+    model = AskedOut(source="*")
 
     class Meta:
         model = ExperimentLog
@@ -102,7 +136,3 @@ class ExperimentOut(serializers.ModelSerializer):
             "milliseconds",
             "created_at",
         ]
-
-    def get_numbers(self, experiment: ExperimentLog) -> dict[str, Any]:
-        beside = ("model", "model_fallback")
-        return {name: value for name, value in experiment.numbers.items() if name not in beside}

@@ -68,10 +68,10 @@ class StageView(LabView):
 
 
 class PipelineStatusView(LabView):
-    @extend_schema(responses=dict)
+    @extend_schema(responses=serializers.PipelineStatusOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        return Response(pipeline_status(config))
+        return Response(serializers.PipelineStatusOut(pipeline_status(config)).data)
 
 
 class ConfigView(LabView):

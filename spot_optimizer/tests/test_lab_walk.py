@@ -1,105 +1,86 @@
 """The Lab's walk: assign a model, see it decide, replay what it did, go back to the champion."""
 
-import pytest
-from django.core.management import call_command
-from django.utils import timezone
+import subprocess
+import sys
 
-from accounts.testing import a_user, signed_in
-from lab.testing import a_challenger
-from sandbox.jobs import evaluations
-from streaming.models import Line
+import pytest
+
+from spot_optimizer.tests.platform import Platform
 
 LAB = "/api/v1/lab"
-SESSIONS = "/api/v1/sandbox/sessions"
-pytestmark = pytest.mark.django_db
+REGISTER = "from lab.testing import a_challenger; print(a_challenger(name='twice-the-prior').pk)"
 
 
 @pytest.fixture
-def researcher():
-    return signed_in(a_user("lab"))
+def platform(tmp_path):
+    with Platform(tmp_path / "var") as platform:
+        yield platform
 
 
-def opened(client, market):
-    [spot, *_] = [each for each in market.instances() if each["lifecycle"] == "spot"]
-    body = {
-        "instance_id": spot["instance_id"],
-        "instance_type": spot["instance_type"],
-        "availability_zone": spot["availability_zone"],
-        "aws_region": spot["region"],
-        "aws_access_key": market.access_key,
-        "aws_secret_key": market.secret_key,
-    }
-    return client.post(SESSIONS, body, format="json").json()
-
-
-def evaluated(client, session):
-    """Ask for an evaluation, let a worker settle it, and read it as a client does."""
-    own = f"{SESSIONS}/{session['session_id']}"
-    from sandbox.models import SandboxSession
-    from sandbox.services import request_evaluation
-
-    row = SandboxSession.objects.get(pk=session["session_id"])
-    asked = request_evaluation(session=row, now=timezone.now())
-    evaluations.evaluate(evaluation_id=asked.pk, now=timezone.now())
-    return client.get(f"{own}/evaluations/{asked.pk}").json()
-
-
-def active_stages(status):
-    return [
-        name
-        for name, part in status.items()
-        if isinstance(part, dict) and part["status"] == "active"
-    ]
-
-
-def test_the_walk(researcher, market, capsys):
-    challenger = a_challenger(name="twice-the-prior")
-    session = opened(researcher, market)
-    instance = session["instance_id"]
-
-    first = evaluated(researcher, session)
-    before = researcher.get(f"{LAB}/pipeline-status/{instance}").json()
-    assigned = researcher.post(
-        f"{LAB}/assign-model",
-        {"instance_id": instance, "model_id": str(challenger.pk)},
-        format="json",
+def manage(platform, *arguments):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env=platform.environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    second = evaluated(researcher, session)
-    after = researcher.get(f"{LAB}/pipeline-status/{instance}").json()
 
-    assert assigned.json() == {
-        "status": "updated",
-        "mode": "Lab Experiment Active",
-        "instance_id": instance,
-        "model_id": str(challenger.pk),
-    }
+
+def an_admins_token(platform):
+    login = platform.ask("POST", "/api/v1/auth/login", platform.facts["admin"])
+    return login.json()["access_token"]
+
+
+def active(status):
+    parts = {name: part for name, part in status.items() if isinstance(part, dict)}
+    return {name for name, part in parts.items() if part["status"] == "active"}
+
+
+def test_the_walk(platform):
+    challenger = manage(platform, "shell", "--no-imports", "-c", REGISTER).stdout.strip()
+    token = an_admins_token(platform)
+    running = platform.emulator("")["instances"]
+    spot = next(each for each in running if each["lifecycle"] == "spot")
+    session = platform.a_session(token, spot)
+    instance, session_id = session["instance_id"], session["session_id"]
+
+    first = platform.evaluated(session_id, token).json()
+    before = platform.ask("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
+    wanted = {"instance_id": instance, "model_id": challenger}
+    assigned = platform.ask("POST", f"{LAB}/assign-model", wanted, token).json()
+    second = platform.evaluated(session_id, token).json()
+    after = platform.ask("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
+    experiments = platform.ask("GET", f"{LAB}/experiments/{instance}", token=token).json()
+    replayed = [manage(platform, "replay", row["experiment_id"]) for row in experiments["results"]]
+    full = {"pipeline_mode": "CLUSTER_FULL"}
+    platform.ask("PUT", f"{LAB}/config/{instance}", full, token)
+    third = platform.evaluated(session_id, token).json()
+
+    assert assigned == {"status": "updated", "mode": "Lab Experiment Active", **wanted}
     assert first["model"]["name"] == "advisor-prior"
-    assert second["model"]["name"] == "twice-the-prior"
+    assert second["model"] == {"id": challenger, "name": "twice-the-prior", "version": "test-2"}
     assert (first["pipeline_mode"], second["pipeline_mode"]) == ("CLUSTER_FULL", "SINGLE_LINEAR")
-    assert second["crash_probability"] > first["crash_probability"]
-    assert len(active_stages(after)) < len(active_stages(before))
-    steps = {step["stage"]: step for step in second["trace"]}
-    assert steps["right_sizing"]["status"] == "disabled"
-    assert "twice-the-prior" in steps["risk"]["note"]
-    lines = Line.objects.filter(stream=session["session_id"], type="decision")
-    assert [line.body["evaluation"]["model"]["name"] for line in lines] == [
-        "advisor-prior",
-        "twice-the-prior",
+    assert first["crash_probability"] < second["crash_probability"]
+    assert active(before) - active(after) == {"right_sizing"}
+    assert active(after) < active(before)
+    trace = {step["stage"]: step for step in second["trace"]}
+    assert trace["right_sizing"]["status"] == "disabled"
+    assert "twice-the-prior@test-2" in trace["risk"]["note"]
+    told = [line for line in platform.lines(session_id, token) if line["type"] == "decision"]
+    assert [line["evaluation"]["model"] for line in told] == [
+        first["model"],
+        second["model"],
+        third["model"],
     ]
-    experiments = researcher.get(f"{LAB}/experiments/{instance}").json()["results"]
-    assert [row["evaluation_id"] for row in experiments] == [
-        second["evaluation_id"],
-        first["evaluation_id"],
+    assert [
+        (row["evaluation_id"], row["model"], row["inputs_hash"]) for row in experiments["results"]
+    ] == [
+        (evaluation["evaluation_id"], evaluation["model"], evaluation["inputs_hash"])
+        for evaluation in (second, first)
     ]
-    assert [row["model"] for row in experiments] == [second["model"], first["model"]]
-    assert experiments[0]["inputs_hash"] == second["inputs_hash"]
-    for row in experiments:
-        call_command("replay", row["experiment_id"])
-    assert capsys.readouterr().out.count("the same.") == 2
-
-    researcher.put(f"{LAB}/config/{instance}", {"pipeline_mode": "CLUSTER_FULL"}, format="json")
-    third = evaluated(researcher, session)
-
+    for done in replayed:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("1 replayed, 1 the same.\n")
     assert third["model"] == first["model"]
     assert third["pipeline_mode"] == "CLUSTER_FULL"
-    assert third["crash_probability"] == first["crash_probability"]
