@@ -103,14 +103,14 @@ def load_registered(entry: ModelRegistry) -> LoadedModel:
     return LoadedModel(checked.model, str(entry.pk), entry.name, entry.version, sha256)
 
 
-def load_file(path: str) -> LoadedModel:
+def load_file(path: Path) -> LoadedModel:
     """
     Load a local artifact, for those who want no registry (``RISK_MODEL_PATH``).
 
     :raises ModelUnusable: it cannot be read, or is no model; a pickle never is
     """
-    checked = check(read(path), name=path)
-    return LoadedModel(checked.model, None, Path(path).stem, "local", checked.sha256)
+    checked = check(_read_file(path), name=path.name)
+    return LoadedModel(checked.model, None, path.stem, "local", checked.sha256)
 
 
 def read(address: str) -> bytes:

@@ -1,5 +1,6 @@
 """What is asked about models and configs. Nothing here writes."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,21 +25,6 @@ class Asked(NamedTuple):
 
     model: LoadedModel
     fallback: dict[str, Any] | None = None
-
-
-class _Candidate(NamedTuple):
-    name: str
-    entry: ModelRegistry | None  # None: a local file
-
-    def load(self) -> LoadedModel:
-        return load_registered(self.entry) if self.entry else load_file(self.name)
-
-    @property
-    def named(self) -> dict[str, str | None]:
-        if self.entry is None:
-            return {"id": None, "name": self.name, "version": "local"}
-        entry = self.entry
-        return {"id": str(entry.pk), "name": entry.name, "version": entry.version}
 
 
 def get_model(model_id: UUID) -> ModelRegistry:
@@ -111,25 +97,33 @@ def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None)
 
     :raises ModelUnusable: none of them can be used; the message says why, for each
     """
-    reasons: list[str] = []
     candidates = _candidates(requested or config.assigned_model)
+    reasons: list[str] = []
     for candidate in candidates:
         try:
-            model = candidate.load()
+            model = _load(candidate)
         except ModelUnusable as refusal:
             reasons.append(str(refusal))
             continue
         if not reasons:
             return Asked(model)
-        return Asked(model, {"wanted": candidates[0].named, "reason": " ".join(reasons)})
+        return Asked(model, {"wanted": _named(candidates[0]), "reason": " ".join(reasons)})
     raise ModelUnusable(" ".join(reasons) or "No model is champion. Promote one in the registry.")
 
 
-def _candidates(wanted: ModelRegistry | None) -> list[_Candidate]:
+def _candidates(wanted: ModelRegistry | None) -> list[ModelRegistry | Path]:
+    """Return the models that may be asked, the most wanted one first; a path is a local file."""
     champion = ModelRegistry.objects.filter(stage=ModelRegistry.Stage.CHAMPION).first()
-    candidates = [] if wanted is None else [_Candidate(str(wanted), wanted)]
-    if settings.RISK_MODEL_PATH:
-        candidates.append(_Candidate(settings.RISK_MODEL_PATH, None))
-    if champion is not None and champion != wanted:
-        candidates.append(_Candidate(str(champion), champion))
-    return candidates
+    local = Path(settings.RISK_MODEL_PATH) if settings.RISK_MODEL_PATH else None
+    candidates = [wanted, local, None if champion == wanted else champion]
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def _load(candidate: ModelRegistry | Path) -> LoadedModel:
+    return load_file(candidate) if isinstance(candidate, Path) else load_registered(candidate)
+
+
+def _named(candidate: ModelRegistry | Path) -> dict[str, str | None]:
+    if isinstance(candidate, Path):
+        return {"id": None, "name": candidate.stem, "version": "local"}
+    return {"id": str(candidate.pk), "name": candidate.name, "version": candidate.version}
