@@ -8,7 +8,6 @@ from rest_framework.test import APIClient
 from accounts.testing import a_user, signed_in
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
 from lab.testing import INSTANCE, a_challenger, a_config
-from sandbox.testing import a_session
 
 pytestmark = pytest.mark.django_db
 LAB = "/api/v1/lab"
@@ -98,19 +97,6 @@ class TestWhoMayWhat:
         assert self.written(client)[:2] == [404, 404]
         config.refresh_from_db()
         assert (config.assigned_model, config.shadow) == (None, False)
-
-    def test_an_instance_is_ones_own_from_the_first_session_on_and_after_it(self):
-        owner = a_user("lab")
-        client = signed_in(owner)
-        before = client.get(CONFIG).status_code
-        session = a_session(user=owner, instance_id=INSTANCE, aws_region="eu-west-1")
-
-        session.__class__.objects.filter(pk=session.pk).update(
-            state="ended", ended_at=timezone.now(), sealed_credentials=None
-        )
-
-        assert before == 404
-        assert client.get(CONFIG).json()["aws_region"] == "eu-west-1"
 
     def test_two_owners_of_one_instance_have_a_config_each(self):
         ada, bob = a_researcher(), a_researcher()

@@ -2,20 +2,23 @@
 
 import hashlib
 import zlib
+from importlib import import_module
 from io import StringIO
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from accounts.testing import a_user, signed_in
 from lab.artifacts import SHIPPED
 from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
 from lab.services import assign_model, change_config, set_stage
 from lab.testing import a_challenger, an_artifact
-from sandbox.jobs import evaluations
+from sandbox.jobs import cleanup, evaluations
 from sandbox.services import request_evaluation
-from sandbox.testing import an_emulated_session
+from sandbox.testing import a_session, a_silent_session, an_emulated_session
 from streaming.models import Line
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +60,33 @@ def replayed(*arguments):
     out = StringIO()
     call_command("replay", *arguments, stdout=out)
     return out.getvalue()
+
+
+class TestOnesOwnInstance:
+    CONFIG = "/api/v1/lab/config/i-mine"
+
+    def test_is_one_from_the_first_session_on_and_after_the_last(self):
+        owner = a_user()
+        before = signed_in(owner).get(self.CONFIG).status_code
+        session = a_session(user=owner, instance_id="i-mine", aws_region="eu-west-1")
+
+        cleanup.expire(session_id=session.pk, now=session.expires_at)
+
+        session.refresh_from_db()
+        assert (before, session.state) == (404, "ended")
+        assert signed_in(owner).get(self.CONFIG).json()["aws_region"] == "eu-west-1"
+
+    def test_is_one_whose_session_is_older_than_the_lab(self):
+        owner = a_user()
+        for region in ("us-east-1", "eu-west-1"):
+            a_silent_session(user=owner, instance_id="i-mine", aws_region=region)
+        migration = import_module("sandbox.migrations.0003_known_instances")
+
+        migration.make_configs(apps, None)
+        migration.make_configs(apps, None)
+
+        assert InstanceConfig.objects.filter(owner=owner).count() == 1
+        assert signed_in(owner).get(self.CONFIG).status_code == 200
 
 
 class TestTheEngineObeys:
