@@ -27,8 +27,8 @@ LEARNED = (
 )
 HELD_BACK = {
     "next_month": ("all_regions_2022_05_31", end_of(date(2022, 5, 31))),
-    "after_19_months": ("region_snapshots", end_of(date(2022, 7, 9))),
-    "after_3_years": (ADVISOR, end_of(date(2024, 2, 28))),
+    "in_february_2024": ("region_snapshots", end_of(date(2022, 7, 9))),
+    "in_june_2025": (ADVISOR, end_of(date(2024, 2, 28))),
 }
 
 

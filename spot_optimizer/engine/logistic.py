@@ -90,7 +90,9 @@ class Logistic:
         odds = self.intercept + bands[known_bands(features)]
         for name, term in zip(MARKET, self.market, strict=True):
             odds = odds + _added(name, term, np.asarray(getattr(features, name), dtype=np.float64))
-        return np.asarray(np.logaddexp(0.0, odds) / self.window_hours, dtype=np.float64)
+        # ln(1 + exp(z)), without overflow, and without numpy's warning where z is unknown
+        survived = np.maximum(odds, 0.0) + np.log1p(np.exp(-np.abs(odds)))
+        return np.asarray(survived / self.window_hours, dtype=np.float64)
 
     def describe(self) -> str:
         """Return one sentence for a person, with every parameter in it."""

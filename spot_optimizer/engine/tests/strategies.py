@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spot_optimizer.engine.pools import Costs, Inputs, Market, Preferences, Stages
-from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_machine, a_prior, a_type
+from spot_optimizer.engine.tests.builders import (
+    HERE,
+    NAN,
+    THERE,
+    a_logistic,
+    a_machine,
+    a_prior,
+    a_type,
+)
 
 ZONES = (HERE, THERE, "use1-az3")
 TYPES = (
@@ -69,7 +77,7 @@ def inputs(stages: st.SearchStrategy[Stages] = STAGES) -> st.SearchStrategy[Inpu
         stages=stages,
         costs=st.just(Costs()),
         signal=st.sampled_from(["NONE", "REBALANCE", "TERMINATION"]),
-        model=st.just(a_prior()),
+        model=st.sampled_from([a_prior(), a_logistic()]),
         model_ref=st.just("advisor-prior@1:0000"),
     )
 
