@@ -24,6 +24,8 @@ def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     """
     Return the model that explains the groups best; without ``market``, by the bands alone.
 
+    :raises ValueError: if a market feature is the same in every example
+
     Notes
     -----
     The label is the share y that AWS published: each example counts y times as interrupted and
@@ -40,7 +42,7 @@ def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     scaling = []
     for name in MARKET if market else ():
         values = getattr(features, name)
-        scaling.append(_scaling(values, weights))
+        scaling.append(_scaling(name, values, weights))
         columns.append(_columns(values, level, *scaling[-1]))
     levels = (level[:, None] == np.arange(level.max() + 1)).astype(np.float64)
     share = SHARES[np.concatenate([each.band_after for each in groups])]
@@ -55,8 +57,10 @@ def _levels(groups: list[Examples]) -> NDArray[np.intp]:
     return np.unique(names, return_inverse=True)[1]
 
 
-def _scaling(values: Floats, weights: Floats) -> tuple[float, float]:
+def _scaling(name: str, values: Floats, weights: Floats) -> tuple[float, float]:
     known = ~np.isnan(values)
+    if len(np.unique(values[known])) < 2:
+        raise ValueError(f"{name}: the same in every example, so nothing can be learned of it")
     mean = float(np.average(values[known], weights=weights[known]))
     spread = np.average((values[known] - mean) ** 2, weights=weights[known])
     return round(mean, DIGITS), round(float(np.sqrt(spread)), DIGITS)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -105,13 +106,24 @@ def _on_demand(path: Path) -> dict[date, dict[Offer, float]]:
 
 def _spot(path: Path) -> dict[Pool, Series]:
     events: dict[Pool, list[tuple[datetime, float]]] = defaultdict(list)
-    for row in pq.read_table(path).to_pylist():
-        if (row.get("product_description") or row["os"]) in ("Linux/UNIX", "Linux"):
-            zone = row.get("availability_zone", "")  # a snapshot of a region names no zones
-            when = row.get("timestamp") or start_of(date.fromisoformat(row["snapshot_date"]))
-            pool = (row["region"], zone, row["instance_type"])
-            events[pool].append((when, row["price_usd_hour"]))
+    for region, zone, name, system, when, price in _spot_rows(path):
+        if system in ("Linux/UNIX", "Linux"):
+            events[region, zone, name].append((when, price))
     return {pool: _series(each) for pool, each in events.items()}
+
+
+def _spot_rows(path: Path) -> Iterator[tuple[str, str, str, str, datetime, float]]:
+    columns = pq.read_table(path).to_pydict()
+    where = (columns["region"], columns["instance_type"], columns["price_usd_hour"])
+    if "snapshot_date" in columns:  # of whole regions: it names no zones
+        for region, name, price, system, day in zip(
+            *where, columns["os"], columns["snapshot_date"], strict=True
+        ):
+            yield region, "", name, system, start_of(date.fromisoformat(day)), price
+        return
+    rest = (columns["availability_zone"], columns["product_description"], columns["timestamp"])
+    for region, name, price, zone, system, when in zip(*where, *rest, strict=True):
+        yield region, zone, name, system, when, price
 
 
 def _series(events: list[tuple[datetime, float]]) -> Series:

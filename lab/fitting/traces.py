@@ -47,13 +47,11 @@ class Hours(NamedTuple):
 
 def read_traces(path: Path) -> dict[str, list[Trace]]:
     """Return the traces of AWS, those of one collection and region together: they share ticks."""
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in pq.read_table(path).to_pylist():
-        if row["cloud"] == "aws":
-            rows[row["trace_id"]].append(row)
+    table = pq.read_table(path, filters=[("cloud", "=", "aws")]).sort_by("tick")
+    names = np.array(table["trace_id"].to_pylist())
     groups: dict[str, list[Trace]] = defaultdict(list)
-    for name, ticks in sorted(rows.items()):
-        trace = _trace(sorted(ticks, key=lambda row: row["tick"]))
+    for name in np.unique(names):
+        trace = _trace(str(name), table.take(np.flatnonzero(names == name)))
         groups[f"{name.rpartition('/')[0]} {trace.offer[0]}"].append(trace)
     return dict(groups)
 
@@ -138,13 +136,13 @@ def _extreme(of: Any, past: list[NDArray[np.float64]], moment: int) -> NDArray[n
     return np.array([of(prices) for prices in past])
 
 
-def _trace(ticks: list[dict[str, Any]]) -> Trace:
-    first = ticks[0]
+def _trace(name: str, ticks: Any) -> Trace:
+    first = ticks.slice(0, 1).to_pylist()[0]
     return Trace(
-        name=first["trace_id"],
+        name=name,
         offer=(first["availability_zone"][:-1], first["instance_type"]),
-        started=date.fromisoformat(str(first["collection_start"])),
-        seconds=np.array([row["elapsed_seconds"] for row in ticks], dtype=np.int64),
-        up=np.array([row["available"] for row in ticks], dtype=bool),
-        price=np.array([row["price_usd_hour"] for row in ticks], dtype=np.float64),
+        started=date.fromisoformat(first["collection_start"]),
+        seconds=ticks["elapsed_seconds"].to_numpy().astype(np.int64),
+        up=ticks["available"].to_numpy(),
+        price=ticks["price_usd_hour"].to_numpy(),
     )

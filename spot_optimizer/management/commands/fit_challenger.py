@@ -35,7 +35,7 @@ class Command(BaseCommand):
             fitted = fit_plan(records)
             told = judge(data, records, fitted, champion)
         except FileNotFoundError as error:
-            raise CommandError(f"{error.filename} is missing.") from error
+            raise CommandError(f"A table is missing: {error}") from error
         content = _json(fitted.model.artifact())
         out.write_text(content)
         if report:
