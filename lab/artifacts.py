@@ -103,14 +103,15 @@ def load_registered(entry: ModelRegistry) -> LoadedModel:
     return LoadedModel(checked.model, str(entry.pk), entry.name, entry.version, sha256)
 
 
-def load_file(path: Path) -> LoadedModel:
+def load_file(path: str) -> LoadedModel:
     """
     Load a local artifact, for those who want no registry (``RISK_MODEL_PATH``).
 
     :raises ModelUnusable: it cannot be read, or is no model; a pickle never is
     """
-    checked = check(_read_file(path), name=path.name)
-    return LoadedModel(checked.model, None, path.stem, "local", checked.sha256)
+    file = Path(path)
+    checked = check(_read_file(file), name=file.name)
+    return LoadedModel(checked.model, None, file.stem, "local", checked.sha256)
 
 
 def read(address: str) -> bytes:

@@ -120,7 +120,9 @@ def _candidates(wanted: ModelRegistry | None) -> list[ModelRegistry | Path]:
 
 
 def _load(candidate: ModelRegistry | Path) -> LoadedModel:
-    return load_file(candidate) if isinstance(candidate, Path) else load_registered(candidate)
+    if isinstance(candidate, Path):
+        return load_file(str(candidate))
+    return load_registered(candidate)
 
 
 def _named(candidate: ModelRegistry | Path) -> dict[str, str | None]:

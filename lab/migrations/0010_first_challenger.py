@@ -3,6 +3,8 @@ from typing import Any
 
 from django.db import migrations
 
+from lab.artifacts import read, registration
+
 # Everything the first challenger learned from was published by 2022-05-28. What both models are
 # judged by came later. Printed by `manage.py fit_challenger`, which gives the same figures again.
 HELD_BACK = {
@@ -187,15 +189,6 @@ FIRST = {
     ),
     "stage": "challenger",
     "artifact": "package:market_logistic_1.json",
-    "sha256": "37099ff835f162d1bd075edf923559165a7be292f0a3d8f6fc1e51ccac02a899",
-    "feature_names": [
-        "advisor_band",
-        "price_position",
-        "discount_depth",
-        "family_stress_mean",
-        "family_stress_max",
-        "region_stress_mean",
-    ],
     "metrics": {"held_back": HELD_BACK, **CHALLENGER},
     "lineage": {
         "source": "manage.py fit_challenger",
@@ -240,12 +233,13 @@ def register(apps: Any, schema_editor: Any) -> None:
     """Register the challenger, and the champion's figures on the same data, where missing."""
     ModelRegistry = apps.get_model("lab", "ModelRegistry")
     name = {key: FIRST[key] for key in ("name", "version")}
-    ModelRegistry.objects.get_or_create(**name, defaults=FIRST)
+    fields = registration(content=read(FIRST["artifact"]), **FIRST)
+    ModelRegistry.objects.get_or_create(**name, defaults=fields)
     prior = ModelRegistry.objects.filter(name="advisor-prior", version="1", metrics={})
     prior.update(metrics={"held_back": HELD_BACK, **CHAMPION})
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lab", "0002_first_champion")]
+    dependencies = [("lab", "0003_history_and_artifacts")]
 
     operations = [migrations.RunPython(register, migrations.RunPython.noop)]
