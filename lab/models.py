@@ -2,7 +2,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class ModelRegistry(models.Model):
@@ -50,8 +50,23 @@ class ModelRegistry(models.Model):
         return f"{self.name} {self.version}"
 
 
+class Artifact(models.Model):
+    """The bytes of a registered model. Those that ship with the platform are files instead."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
 class InstanceConfig(models.Model):
-    """How one owner wants one instance evaluated."""
+    """
+    How one owner wants one instance evaluated.
+
+    It is made when the owner opens a session for the instance, so that it also says whose an
+    instance is: one's own are those with a config.
+    """
 
     class PipelineMode(models.TextChoices):
         CLUSTER_FULL = "CLUSTER_FULL", "Cluster, full"
@@ -91,6 +106,47 @@ class InstanceConfig(models.Model):
         return f"{self.instance_id}: {self.pipeline_mode}"
 
 
+class StageChange(models.Model):
+    """One change of a model's stage, kept for good."""
+
+    model = models.ForeignKey(ModelRegistry, on_delete=models.PROTECT, related_name="stage_changes")
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    before = models.CharField(max_length=16)
+    after = models.CharField(max_length=16)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="lab_stage_change_changes_something", condition=~Q(before=F("after"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.before} to {self.after}"
+
+
+class ConfigChange(models.Model):
+    """One change of an instance's config, kept for good: its changed fields, before and after."""
+
+    config = models.ForeignKey(InstanceConfig, on_delete=models.PROTECT, related_name="changes")
+    at = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    before = models.JSONField()
+    after = models.JSONField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.config.instance_id}: {', '.join(self.after)}"
+
+
 class ExperimentLog(models.Model):
     """What one evaluation decided, with the frozen inputs it was decided on."""
 
@@ -101,7 +157,16 @@ class ExperimentLog(models.Model):
     evaluation_id = models.UUIDField(unique=True)
     instance_id = models.CharField(max_length=64)
     model = models.ForeignKey(
-        ModelRegistry, null=True, on_delete=models.PROTECT, related_name="experiments"
+        ModelRegistry,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="experiments",
+        help_text="None: a local file, named by RISK_MODEL_PATH.",
+    )
+    model_name = models.CharField(max_length=255, default="")
+    model_version = models.CharField(max_length=50, default="")
+    model_fallback = models.JSONField(
+        null=True, help_text="Which model was wanted, and why another was asked."
     )
     pipeline_mode = models.CharField(max_length=16)
     decision = models.CharField(max_length=8)

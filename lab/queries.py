@@ -1,11 +1,30 @@
+"""What is asked about models and configs. Nothing here writes."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from accounts.models import User
 from lab.artifacts import LoadedModel, ModelUnusable, load_file, load_registered
-from lab.models import InstanceConfig, ModelRegistry
-from spot_optimizer.errors import Missing
+from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
+from spot_optimizer.errors import Conflict, Missing
+
+LONGEST_INSTANCE_ID = 64
+NO_SUCH_MODEL = "There is no model with this id."
+
+
+class ModelArchived(Conflict):
+    code = "model_archived"
+
+
+class Asked(NamedTuple):
+    """The model to ask; ``fallback`` says which other was wanted and why it is not the one."""
+
+    model: LoadedModel
+    fallback: dict[str, Any] | None = None
 
 
 def get_model(model_id: UUID) -> ModelRegistry:
@@ -16,8 +35,26 @@ def get_model(model_id: UUID) -> ModelRegistry:
     """
     model = ModelRegistry.objects.filter(pk=model_id).first()
     if model is None:
-        raise Missing("There is no model with this id.")
+        raise Missing(NO_SUCH_MODEL)
     return model
+
+
+def get_model_in_use(model_id: UUID) -> ModelRegistry:
+    """
+    Return a registered model that may still be asked.
+
+    :raises Missing: there is none with this id
+    :raises ModelArchived: it was put away
+    """
+    model = get_model(model_id)
+    check_not_archived(model)
+    return model
+
+
+def check_not_archived(model: ModelRegistry) -> None:
+    """:raises ModelArchived: the model was put away."""
+    if model.stage == ModelRegistry.Stage.ARCHIVED:
+        raise ModelArchived(f"{model} is archived. Make it a challenger first, or take another.")
 
 
 def get_config(*, owner: User, instance_id: str) -> InstanceConfig:
@@ -28,16 +65,67 @@ def get_config(*, owner: User, instance_id: str) -> InstanceConfig:
     )
 
 
-def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None) -> LoadedModel:
+def get_own_config(*, owner: User, instance_id: str) -> InstanceConfig:
     """
-    Return the model to ask: the requested one, the assigned one, RISK_MODEL_PATH, the champion.
+    Return the config of an instance for which the owner has, or had, a session.
 
-    :raises ModelUnusable: the one that is due cannot be used; no other steps in for it
+    :raises Missing: there never was one
     """
-    entry = requested or config.assigned_model
-    if entry is None and settings.RISK_MODEL_PATH:
-        return load_file(settings.RISK_MODEL_PATH)
-    entry = entry or ModelRegistry.objects.filter(stage=ModelRegistry.Stage.CHAMPION).first()
-    if entry is None:
-        raise ModelUnusable("No model is champion. Promote one in the registry.")
-    return load_registered(entry)
+    found = None
+    if len(instance_id) <= LONGEST_INSTANCE_ID and "\0" not in instance_id:
+        found = (
+            InstanceConfig.objects.filter(owner=owner, instance_id=instance_id)
+            .select_related("assigned_model")
+            .first()
+        )
+    if found is None:
+        raise Missing("You never had a session for this instance. Open one first.")
+    return found
+
+
+def experiments_of(config: InstanceConfig) -> QuerySet[ExperimentLog]:
+    """Return the experiments with an instance, without their frozen inputs."""
+    mine = ExperimentLog.objects.filter(owner=config.owner_id, instance_id=config.instance_id)
+    return mine.defer("inputs")
+
+
+def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None) -> Asked:
+    """
+    Return the model to ask: the requested or assigned one, else RISK_MODEL_PATH, else the champion.
+
+    One that cannot be used is stepped over, and ``fallback`` says so.
+
+    :raises ModelUnusable: none of them can be used; the message says why, for each
+    """
+    candidates = _candidates(requested or config.assigned_model)
+    reasons: list[str] = []
+    for candidate in candidates:
+        try:
+            model = _load(candidate)
+        except ModelUnusable as refusal:
+            reasons.append(str(refusal))
+            continue
+        if not reasons:
+            return Asked(model)
+        return Asked(model, {"wanted": _named(candidates[0]), "reason": " ".join(reasons)})
+    raise ModelUnusable(" ".join(reasons) or "No model is champion. Promote one in the registry.")
+
+
+def _candidates(wanted: ModelRegistry | None) -> list[ModelRegistry | Path]:
+    """Return the models that may be asked, the most wanted one first; a path is a local file."""
+    champion = ModelRegistry.objects.filter(stage=ModelRegistry.Stage.CHAMPION).first()
+    local = Path(settings.RISK_MODEL_PATH) if settings.RISK_MODEL_PATH else None
+    candidates = [wanted, local, None if champion == wanted else champion]
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def _load(candidate: ModelRegistry | Path) -> LoadedModel:
+    if isinstance(candidate, Path):
+        return load_file(str(candidate))
+    return load_registered(candidate)
+
+
+def _named(candidate: ModelRegistry | Path) -> dict[str, str | None]:
+    if isinstance(candidate, Path):
+        return {"id": None, "name": candidate.stem, "version": "local"}
+    return {"id": str(candidate.pk), "name": candidate.name, "version": candidate.version}

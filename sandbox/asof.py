@@ -33,7 +33,7 @@ def decide_as_of(
     if zone not in market.zones:
         known_zones = ", ".join(market.zones)
         raise Missing(f"No prices in {zone} are stored, only in {known_zones}. {LOAD_FIRST}")
-    model = model_for(InstanceConfig())
+    asked = model_for(InstanceConfig())
     inputs = Inputs(
         machine=machine,
         market=market,
@@ -41,10 +41,10 @@ def decide_as_of(
         stages=Stages(),
         costs=Costs(),
         signal="NONE",
-        model=model.model,
-        model_ref=model.ref,
+        model=asked.model.model,
+        model_ref=asked.model.ref,
     )
-    return decide(inputs, model=model, zone_names={}, tell=tell).body
+    return decide(inputs, asked=asked, zone_names={}, tell=tell).body
 
 
 def _machine(facts: InstanceType, zone: str, purchase: str) -> Machine:

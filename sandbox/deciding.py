@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.artifacts import LoadedModel
-from lab.models import InstanceConfig
+from lab.queries import Asked
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
 from spot_optimizer.engine.freeze import inputs_hash
 from spot_optimizer.engine.outcome import Outcome, PoolVerdict
-from spot_optimizer.engine.pools import Inputs, Preferences, Stages
+from spot_optimizer.engine.pools import Inputs, Preferences
 
 TOP = 10
 BANDS = ("<5%", "5-10%", "10-15%", "15-20%", ">20%")  # the Spot Advisor's, a month
@@ -22,19 +21,11 @@ RISK_HORIZON_HOURS = 1
 
 
 class Decided(NamedTuple):
-    """A decision as the API answers it, and every pool with its verdict."""
+    """A decision as the API answers it, every pool with its verdict, and what the engine said."""
 
     body: dict[str, Any]
     pools: list[dict[str, Any]]
-
-
-def stages_of(config: InstanceConfig) -> Stages:
-    return Stages(
-        pipeline_mode=config.pipeline_mode,
-        enable_right_sizing=config.enable_right_sizing,
-        enable_family_stress=config.enable_family_stress,
-        enable_bin_packing=config.enable_bin_packing,
-    )
+    outcome: Outcome
 
 
 def preferences_of(stored: Mapping[str, Any]) -> Preferences:
@@ -44,7 +35,7 @@ def preferences_of(stored: Mapping[str, Any]) -> Preferences:
 def decide(
     inputs: Inputs,
     *,
-    model: LoadedModel,
+    asked: Asked,
     zone_names: Mapping[str, str],
     tell: Tell,
 ) -> Decided:
@@ -76,12 +67,13 @@ def decide(
         "candidates": kept[:TOP],
         "counts": outcome.counts,
         "trace": trace,
-        "model": {"id": model.id, "name": model.name, "version": model.version},
+        "model": asked.model.named,
+        "model_fallback": asked.fallback,
         "market_as_of": inputs.market.as_of,
         "pipeline_mode": inputs.stages.pipeline_mode,
         "inputs_hash": inputs_hash(inputs),
     }
-    return Decided(body, kept + rejected)
+    return Decided(body, kept + rejected, outcome)
 
 
 def _check_own_price(inputs: Inputs) -> None:

@@ -5,28 +5,13 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+from spot_optimizer.fields import FiniteFloat, RegionField, StrictBoolean
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
 DETAIL_TYPES = {
     "EC2 Instance Rebalance Recommendation": ReceivedSignal.Kind.REBALANCE,
     "EC2 Spot Instance Interruption Warning": ReceivedSignal.Kind.TERMINATION,
 }
-
-
-class FiniteFloat(serializers.FloatField):
-    """A number: DRF's own also takes "nan" and "inf", and true for 1."""
-
-    def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class StrictBoolean(serializers.BooleanField):
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
 
 
 class PreferencesIn(serializers.Serializer):
@@ -43,11 +28,7 @@ class SessionIn(serializers.Serializer):
     availability_zone = serializers.CharField(max_length=64)
     aws_access_key = serializers.CharField(max_length=128, trim_whitespace=True)
     aws_secret_key = serializers.CharField(max_length=256, trim_whitespace=True)
-    aws_region = serializers.RegexField(
-        r"\A[a-z0-9]+(-[a-z0-9]+)+\Z",
-        max_length=32,
-        error_messages={"invalid": "Give a region's code, such as us-east-1."},
-    )
+    aws_region = RegionField()
     aws_session_token = serializers.CharField(max_length=8192, required=False, allow_null=True)
     credentials_expire_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     role_arn = serializers.CharField(max_length=2048, required=False, allow_null=True)

@@ -7,6 +7,7 @@ from django.db.models import Min
 
 from accounts.models import User
 from lab.models import ModelRegistry
+from lab.services import know_instance
 from sandbox import tasks, vault
 from sandbox.bookkeeping import count_active_sessions, note
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
@@ -65,6 +66,9 @@ def open_session(
         sealed_credentials=vault.seal(credentials),
         credentials_expire_at=credentials_expire_at,
         **fields,
+    )
+    know_instance(
+        owner=user, instance_id=session.instance_id, aws_region=session.aws_region, now=now
     )
     count_active_sessions(user.pk, now=now)
     note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}")

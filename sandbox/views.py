@@ -1,5 +1,4 @@
 import hmac
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.http import UserRequest
-from lab.queries import get_model
+from lab.queries import get_model_in_use
 from sandbox import queries, serializers, services
 from sandbox.models import SandboxSession
-from spot_optimizer.api import NewestFirst, limit_of
+from spot_optimizer.api import checked, limit_of, page_of
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.aws.session import Credentials
 from spot_optimizer.errors import Invalid, Unauthenticated
@@ -31,20 +30,6 @@ AWS_FIELDS = {
     "role_arn": "role_arn",
     "external_id": "external_id",
 }
-
-
-def checked(serializer: type, data: Any) -> dict[str, Any]:
-    form = serializer(data=data)
-    form.is_valid(raise_exception=True)
-    fields: dict[str, Any] = form.validated_data
-    return fields
-
-
-def page_of(view: APIView, rows: Any, serializer: type) -> Response:
-    pages = NewestFirst()
-    page: Iterable = pages.paginate_queryset(rows, view.request, view=view) or []
-    context = {"request": view.request}
-    return pages.get_paginated_response(serializer(page, many=True, context=context).data)
 
 
 class SessionsView(APIView):
@@ -102,7 +87,7 @@ class EvaluateView(APIView):
     def post(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         model_id = checked(serializers.EvaluateIn, request.data)["model_id"]
-        model = None if model_id is None else get_model(model_id)
+        model = None if model_id is None else get_model_in_use(model_id)
         evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
         where = reverse("evaluation", args=[session_id, evaluation.pk])
         return Response(

@@ -1,5 +1,6 @@
 """Where HTTP meets the domain: one error shape, one way to page."""
 
+from collections.abc import Iterable
 from datetime import UTC
 from http import HTTPStatus
 from math import ceil
@@ -11,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
+from rest_framework.views import APIView, set_rollback
 
 from spot_optimizer import errors
 from spot_optimizer.parsers import TooLarge
@@ -55,6 +56,22 @@ class NewestFirst(CursorPagination):
         if position is not None and not _is_instant(str(position)):
             raise _bad_cursor()
         return cursor
+
+
+def page_of(view: APIView, rows: Any, serializer: type) -> Response:
+    """Answer with the page of ``rows`` that the view's request asks for."""
+    pages = NewestFirst()
+    page: Iterable = pages.paginate_queryset(rows, view.request, view=view) or []
+    context = {"request": view.request}
+    return pages.get_paginated_response(serializer(page, many=True, context=context).data)
+
+
+def checked(serializer: type, body: Any, **context: Any) -> dict[str, Any]:
+    """Return the fields of a request's body; DRF's refusal names those that are wrong."""
+    form = serializer(data=body, context=context)
+    form.is_valid(raise_exception=True)
+    fields: dict[str, Any] = form.validated_data
+    return fields
 
 
 def limit_of(text: str | None, *, default: int, most: int) -> int:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
+    path("api/v1/lab/", include("lab.urls")),
     path("api/v1/market/", include("spot_optimizer.market.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     # Split: the stock page has an inline script, which the content security policy refuses.

@@ -10,10 +10,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from lab.queries import get_config, model_for
+from lab.experiments import log_experiment
+from lab.pipeline import stages_of
+from lab.queries import Asked, get_config, model_for
 from sandbox import vault
 from sandbox.bookkeeping import note
-from sandbox.deciding import Decided, decide, preferences_of, stages_of
+from sandbox.deciding import Decided, decide, preferences_of
 from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools
 from sandbox.queries import received_signal
 from sandbox.telling import LeaseLost, Teller
@@ -79,7 +81,8 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
     session, deadline = evaluation.session, Deadline.in_(TIME_LIMIT)
     # First: a model that cannot be used must not cost anybody a call to AWS.
     config = get_config(owner=session.user, instance_id=session.instance_id)
-    model = model_for(config, requested=evaluation.requested_model)
+    asked = model_for(config, requested=evaluation.requested_model)
+    _tell_fallback(teller, asked)
     access = Access(vault.unseal(session), session.aws_region)
     teller.tell("aws", log("SCRAPER", f"Asking AWS about {session.instance_id}."))
     instance = _instance(session, access, teller, deadline)
@@ -105,10 +108,18 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
         stages=stages_of(config),
         costs=Costs(),
         signal=signal,
-        model=model.model,
-        model_ref=model.ref,
+        model=asked.model.model,
+        model_ref=asked.model.ref,
     )
-    return decide(inputs, model=model, zone_names=names, tell=lambda step: _tell(teller, step))
+    return decide(inputs, asked=asked, zone_names=names, tell=lambda step: _tell(teller, step))
+
+
+def _tell_fallback(teller: Teller, asked: Asked) -> None:
+    if asked.fallback is None:
+        return
+    model = asked.model
+    told = f"{asked.fallback['reason']} {model.name} {model.version} is asked instead."
+    teller.tell("model_fallback", log("MODEL", told, level="WARNING"))
 
 
 def _instance(
@@ -183,6 +194,14 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: Decided, now: datet
             evaluation=evaluation,
             created_at=now,
             **{name: Decimal(str(round(amount, 6))) for name, amount in savings.items()},
+        )
+        log_experiment(
+            evaluation_id=evaluation.pk,
+            owner=evaluation.session.user,
+            instance_id=evaluation.session.instance_id,
+            outcome=decided.outcome,
+            told=decided.body,
+            now=now,
         )
         teller.publish(decision(told))
 

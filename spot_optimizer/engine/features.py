@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from spot_optimizer.engine.rows import Rows
 
 Column = NDArray[np.float64]
+BANDS = 5  # of Spot Advisor, best to worst
 
 
 class Features(NamedTuple):
@@ -29,18 +30,66 @@ class Features(NamedTuple):
 def features_of(rows: Rows) -> Features:
     """Return the features of the spot pools among ``rows``, in their order."""
     spots = slice(rows.spots)
-    position = price_position(rows.price[spots], rows.low_7d, rows.high_7d)
     _, families = np.unique([each.family for each in rows.types], return_inverse=True)
-    mean, highest = stress_of_others(position, families[rows.type_index[spots]])
-    region, _ = stress_of_others(position, np.zeros(rows.spots, dtype=np.intp))
+    return features_from(
+        band=rows.band[spots],
+        price=rows.price[spots],
+        low_7d=rows.low_7d,
+        high_7d=rows.high_7d,
+        on_demand_price=rows.on_demand_price[spots],
+        family=families[rows.type_index[spots]],
+    )
+
+
+def features_from(
+    *,
+    band: NDArray[np.int8],
+    price: ArrayLike,
+    low_7d: ArrayLike,
+    high_7d: ArrayLike,
+    on_demand_price: ArrayLike,
+    family: ArrayLike,
+) -> Features:
+    """
+    Return the features of the spot pools of one region at one moment: a decision's and a fit's.
+
+    Parameters
+    ----------
+    band : array of int8, shape (m,)
+        Spot Advisor's band, -1: not listed.
+    price, low_7d, high_7d, on_demand_price : array_like, shape (m,)
+        nan: unknown. [USD/h]
+    family : array_like of int, shape (m,)
+        Pools with the same number are of one family.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a price is infinite or not above 0, or a family is negative.
+    """
+    position = price_position(price, low_7d, high_7d)
+    mean, highest = stress_of_others(position, family)
+    region, _ = stress_of_others(position, np.zeros(len(position), dtype=np.intp))
     return Features(
-        advisor_band=rows.band[spots],
+        advisor_band=band,
         price_position=position,
-        discount_depth=discount_depth(rows.price[spots], rows.on_demand_price[spots]),
+        discount_depth=discount_depth(price, on_demand_price),
         family_stress_mean=mean,
         family_stress_max=highest,
         region_stress_mean=region,
     )
+
+
+def known_bands(features: Features) -> NDArray[np.int8]:
+    """
+    Return the Advisor's bands; -1: not listed.
+
+    :raises ValueError: if one is above 4 or below -1
+    """
+    band = features.advisor_band
+    if ((band < -1) | (band >= BANDS)).any():
+        raise ValueError("advisor_band: outside -1…4")
+    return band
 
 
 def price_position(price: ArrayLike, low: ArrayLike, high: ArrayLike) -> Column:

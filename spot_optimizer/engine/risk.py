@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log
-from sys import float_info
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spot_optimizer.engine.features import Features
-
-HORIZON_HOURS = 1.0  # of every probability the engine speaks of
-BANDS = 5
+from spot_optimizer.engine.features import BANDS, Features, known_bands
+from spot_optimizer.engine.logistic import read_logistic
+from spot_optimizer.engine.parameters import HORIZON_HOURS, check_features, exactly, number
 
 
 @runtime_checkable
@@ -81,9 +79,7 @@ class AdvisorPrior:
         month means λ = -ln(1 - s) / T. Stress x in 0…1 multiplies it by 2^(d·(x - ½)): neutral at
         the middle of the range, and where the stress is unknown.
         """
-        band = features.advisor_band
-        if ((band < -1) | (band >= BANDS)).any():
-            raise ValueError("advisor_band: outside -1…4")
+        band = known_bands(features)
         by_band = -np.log1p(-np.array([*self.monthly_share, np.nan])) / self.hours_per_month
         doublings = self.family_stress_doublings * (features.family_stress_mean - 0.5)
         factor = np.exp2(np.where(np.isnan(doublings), 0.0, doublings))
@@ -157,50 +153,34 @@ def parse_model(artifact: Mapping[str, Any]) -> RiskModel:
     """
     if not isinstance(artifact, Mapping):
         raise ValueError("model: not an object")  # noqa: TRY004
-    _exactly("model", artifact, ("kind", "horizon_hours", "features", "parameters"))
+    exactly("model", artifact, ("kind", "horizon_hours", "features", "parameters"))
+    _horizon(artifact)
     if artifact["kind"] == "advisor_prior":
         return _advisor_prior(artifact)
-    raise ValueError(f"kind: {artifact['kind']!r} is not known; known is advisor_prior")
+    if artifact["kind"] == "logistic":
+        return read_logistic(artifact)
+    raise ValueError(
+        f"kind: {artifact['kind']!r} is not known; known are advisor_prior and logistic"
+    )
+
+
+def _horizon(artifact: Mapping[str, Any]) -> None:
+    if number("horizon_hours", artifact["horizon_hours"]) != HORIZON_HOURS:
+        raise ValueError(f"horizon_hours: must be {HORIZON_HOURS:g}")
 
 
 def _advisor_prior(artifact: Mapping[str, Any]) -> AdvisorPrior:
-    _horizon(artifact)
-    _features(artifact, ("advisor_band", "family_stress_mean"))
+    check_features(artifact, ("advisor_band", "family_stress_mean"))
     parameters = artifact["parameters"]
-    _exactly(
+    exactly(
         "parameters", parameters, ("monthly_share", "hours_per_month", "family_stress_doublings")
     )
     if not isinstance(parameters["monthly_share"], list | tuple):
         raise ValueError("monthly_share: not a list")  # noqa: TRY004
     return AdvisorPrior(
-        monthly_share=tuple(_number("monthly_share", s) for s in parameters["monthly_share"]),
-        hours_per_month=_number("hours_per_month", parameters["hours_per_month"]),
-        family_stress_doublings=_number(
+        monthly_share=tuple(number("monthly_share", s) for s in parameters["monthly_share"]),
+        hours_per_month=number("hours_per_month", parameters["hours_per_month"]),
+        family_stress_doublings=number(
             "family_stress_doublings", parameters["family_stress_doublings"]
         ),
     )
-
-
-def _horizon(artifact: Mapping[str, Any]) -> None:
-    if _number("horizon_hours", artifact["horizon_hours"]) != HORIZON_HOURS:
-        raise ValueError(f"horizon_hours: must be {HORIZON_HOURS:g}")
-
-
-def _features(artifact: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
-    names = artifact["features"]
-    if not isinstance(names, list | tuple) or sorted(map(str, names)) != sorted(wanted):
-        raise ValueError(f"features: must be {', '.join(wanted)}")
-
-
-def _exactly(name: str, mapping: Any, wanted: tuple[str, ...]) -> None:
-    if not isinstance(mapping, Mapping) or set(mapping) != set(wanted):
-        raise ValueError(f"{name}: must have {', '.join(wanted)} and nothing else")
-
-
-def _number(name: str, value: Any) -> float:
-    # bool is an int to Python, but "true" is no number to whoever wrote the artifact
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name}: {value!r} is not a number")  # noqa: TRY004
-    if not abs(value) <= float_info.max:
-        raise ValueError(f"{name}: not finite, or too large")
-    return float(value)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spot_optimizer.engine.logistic import Logistic, Term
 from spot_optimizer.engine.pools import (
     Costs,
     Inputs,
@@ -89,6 +90,24 @@ def a_prior(**parameters: Any) -> AdvisorPrior:
         family_stress_doublings=2.0,
     )
     return replace(prior, **parameters)
+
+
+def a_logistic(**parameters: Any) -> Logistic:
+    """A model with round numbers: an unlisted pool is unknown, any other gap counts 0.25."""
+    model = Logistic(
+        window_hours=100.0,
+        intercept=-1.0,
+        bands=(-1.0, -0.5, 0.0, 0.5, 1.0),
+        band_unknown=None,
+        market=(
+            Term(mean=0.5, scale=0.25, weight=0.5, unknown=0.25),
+            Term(mean=0.7, scale=0.1, weight=-0.5, unknown=0.25),
+            Term(mean=0.5, scale=0.2, weight=0.2, unknown=0.25),
+            Term(mean=0.9, scale=0.2, weight=0.2, unknown=0.25),
+            Term(mean=0.5, scale=0.1, weight=0.1, unknown=0.25),
+        ),
+    )
+    return replace(model, **parameters)
 
 
 def inputs_of(market: Market, **parts: Any) -> Inputs:

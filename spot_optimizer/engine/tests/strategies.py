@@ -4,7 +4,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spot_optimizer.engine.pools import Costs, Inputs, Market, Preferences, Stages
-from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_machine, a_prior, a_type
+from spot_optimizer.engine.risk import RiskModel
+from spot_optimizer.engine.tests.builders import (
+    HERE,
+    NAN,
+    THERE,
+    a_logistic,
+    a_machine,
+    a_prior,
+    a_type,
+)
 
 ZONES = (HERE, THERE, "use1-az3")
 TYPES = (
@@ -56,7 +65,14 @@ STAGES = st.builds(
 )
 
 
-def inputs(stages: st.SearchStrategy[Stages] = STAGES) -> st.SearchStrategy[Inputs]:
+MODELS = st.sampled_from([a_prior(), a_logistic()])
+# where a test says what one price or one pool changes: the logistic's hazards answer to all prices
+PRIOR = st.just(a_prior())
+
+
+def inputs(
+    stages: st.SearchStrategy[Stages] = STAGES, models: st.SearchStrategy[RiskModel] = MODELS
+) -> st.SearchStrategy[Inputs]:
     return st.builds(
         Inputs,
         machine=st.builds(
@@ -69,7 +85,7 @@ def inputs(stages: st.SearchStrategy[Stages] = STAGES) -> st.SearchStrategy[Inpu
         stages=stages,
         costs=st.just(Costs()),
         signal=st.sampled_from(["NONE", "REBALANCE", "TERMINATION"]),
-        model=st.just(a_prior()),
+        model=models,
         model_ref=st.just("advisor-prior@1:0000"),
     )
 

@@ -8,7 +8,7 @@ from spot_optimizer.engine.outcome import PoolVerdict
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.pools import Inputs, Preferences
 from spot_optimizer.engine.tests.builders import HERE, THERE, a_market, a_prior, a_type, inputs_of
-from spot_optimizer.engine.tests.strategies import CALM, TYPES, ZONES, inputs
+from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
 
 FREE = Preferences(downtime_usd_per_hour=0.0)
 PLAIN = {"preferences": FREE, "model": a_prior(monthly_share=(0.0,) * 5)}
@@ -210,7 +210,7 @@ def winner(inputs: Inputs) -> tuple[str, str, str]:
     return outcome.pool(outcome.chosen)[:3]
 
 
-@given(inputs(CALM))
+@given(inputs(CALM, PRIOR))
 def test_every_change_that_is_named_makes_the_row_the_choice(given_inputs):
     outcome = decide(given_inputs)
     for verdict in outcome.ranked() + outcome.rejected():

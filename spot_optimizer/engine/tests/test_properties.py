@@ -9,7 +9,7 @@ from spot_optimizer.engine.freeze import freeze, inputs_hash, thaw
 from spot_optimizer.engine.outcome import Outcome, PoolVerdict
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.pools import Inputs, Market
-from spot_optimizer.engine.tests.strategies import CALM, TYPES, ZONES, inputs
+from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
 
 BY_POOL = ("type_index", "zone_index", "spot_price", "low_7d", "high_7d")
 
@@ -117,7 +117,7 @@ def test_what_is_frozen_thaws_to_the_same_decision(given_inputs):
     assert decide(thaw(frozen)).to_json() == decide(given_inputs).to_json()
 
 
-@given(inputs())
+@given(inputs(models=PRIOR))
 def test_a_pool_that_cannot_be_used_changes_nothing_for_the_others(given_inputs):
     market = given_inputs.market
     useful = [i for i, kind in enumerate(market.type_index) if TYPES[kind].name != "m6g.large"]
@@ -131,7 +131,7 @@ def test_a_pool_that_cannot_be_used_changes_nothing_for_the_others(given_inputs)
     assert [v.expected_cost for v in after.ranked()] == [v.expected_cost for v in before.ranked()]
 
 
-@given(inputs(CALM), st.data())
+@given(inputs(CALM, PRIOR), st.data())
 def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
     # without family stress: with it, a rise is bad news for the whole family, rivals included
     market = given_inputs.market
@@ -171,7 +171,7 @@ def cost_by_hand(given_inputs: Inputs, outcome: Outcome, row: int) -> float:
     return cost + move / (min(24, 1 / hazard) if hazard else 24)
 
 
-@given(inputs(CALM))
+@given(inputs(CALM, PRIOR))
 def test_agrees_with_a_search_by_hand(given_inputs):
     outcome = decide(replace(given_inputs, signal="NONE"))
     rows = [row for row in outcome.order.tolist() if row != outcome.current]

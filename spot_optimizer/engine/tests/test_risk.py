@@ -1,3 +1,4 @@
+import json
 from math import exp, log
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 from spot_optimizer.engine.features import Features
 from spot_optimizer.engine.risk import hazard_of, parse_model, probability
-from spot_optimizer.engine.tests.builders import NAN, a_prior
+from spot_optimizer.engine.tests.builders import NAN, a_logistic, a_prior
 
 
 def features(bands: list[int], stress: list[float]) -> Features:
@@ -81,8 +82,9 @@ class TestProbability:
 
 
 class TestParseModel:
-    def test_reads_back_what_a_model_writes(self):
-        assert parse_model(a_prior().artifact()) == a_prior()
+    @pytest.mark.parametrize("model", [a_prior(), a_logistic()])
+    def test_reads_back_what_a_model_writes(self, model):
+        assert parse_model(json.loads(json.dumps(model.artifact()))) == model
 
     @pytest.mark.parametrize(
         ("artifact", "wrong"),

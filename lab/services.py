@@ -1,0 +1,202 @@
+"""What researchers do: register models, move them between stages, assign them to instances."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from lab.artifacts import ModelUnusable, load_registered, registration
+from lab.models import Artifact, ConfigChange, InstanceConfig, ModelRegistry, StageChange
+from lab.queries import NO_SUCH_MODEL, check_not_archived
+from spot_optimizer.errors import Conflict, Invalid, Missing
+
+Stage = ModelRegistry.Stage
+Mode = InstanceConfig.PipelineMode
+ALL_STAGES = {"enable_right_sizing": True, "enable_family_stress": True}
+
+
+class UnsafeArtifact(Invalid):
+    code = "unsafe_artifact"
+
+
+class ModelExists(Conflict):
+    code = "already_exists"
+
+
+class ChampionNeeded(Conflict):
+    code = "champion_needed"
+
+
+class ModelAssigned(Conflict):
+    code = "model_assigned"
+
+
+def register_model(
+    *,
+    content: bytes,
+    name: str,
+    version: str,
+    description: str = "",
+    metrics: dict[str, Any] | None = None,
+    lineage: dict[str, Any] | None = None,
+    by: User | None,
+    now: datetime,
+) -> ModelRegistry:
+    """
+    Check an artifact and register it as a challenger. Where it is refused, nothing is kept.
+
+    :raises UnsafeArtifact: it is no model that can be loaded without running code
+    :raises ModelExists: there is one of this name and version already
+    """
+    try:
+        fields = registration(
+            content=content,
+            name=name,
+            version=version,
+            description=description,
+            metrics=metrics or {},
+            lineage=lineage or {},
+            created_by=by,
+            created_at=now,
+        )
+    except ModelUnusable as refusal:
+        raise UnsafeArtifact(str(refusal)) from refusal
+    try:
+        with transaction.atomic():
+            Artifact.objects.get_or_create(sha256=fields["sha256"], defaults={"content": content})
+            return ModelRegistry.objects.create(**fields)
+    except IntegrityError:
+        if ModelRegistry.objects.filter(name=name, version=version).exists():
+            raise ModelExists(f"{name} {version} is registered. Give another version.") from None
+        raise
+
+
+@transaction.atomic
+def set_stage(*, model_id: UUID, stage: str, by: User | None, now: datetime) -> ModelRegistry:
+    """
+    Move a model to a stage. The champion it takes over from becomes a challenger.
+
+    To the stage it is in already, nothing changes.
+
+    :raises Missing: there is no model with this id
+    :raises ModelUnusable: it cannot be loaded, so it cannot be champion
+    :raises ChampionNeeded: it is the champion, which another has to take over from
+    :raises ModelAssigned: it is assigned, so it cannot be put away
+    """
+    # All rows, in one order: two promotions at once could each demote the same old champion.
+    rows = ModelRegistry.objects.select_for_update(no_key=True).order_by("pk")
+    model = next((row for row in rows if row.pk == model_id), None)
+    if model is None:
+        raise Missing(NO_SUCH_MODEL)
+    if model.stage == stage:
+        return model
+    if model.stage == Stage.CHAMPION:
+        raise ChampionNeeded(f"{model} is the champion. Promote another: that demotes this one.")
+    if stage == Stage.CHAMPION:
+        load_registered(model)
+        for champion in ModelRegistry.objects.filter(stage=Stage.CHAMPION):
+            _move(champion, Stage.CHALLENGER, by, now)
+    if stage == Stage.ARCHIVED:
+        _check_unassigned(model)
+    _move(model, stage, by, now)
+    return model
+
+
+@transaction.atomic
+def know_instance(*, owner: User, instance_id: str, aws_region: str, now: datetime) -> None:
+    """Make the instance one of the owner's. A second time, only another region changes anything."""
+    config, _ = InstanceConfig.objects.get_or_create(
+        owner=owner, instance_id=instance_id, defaults={"aws_region": aws_region}
+    )
+    _change(config, {"aws_region": aws_region}, owner, now)
+
+
+@transaction.atomic
+def assign_model(
+    *, config: InstanceConfig, model: ModelRegistry, by: User, now: datetime
+) -> InstanceConfig:
+    """
+    Have an instance evaluated with a model from now on, in the linear pipeline.
+
+    :raises ModelArchived: the model was put away
+    :raises ModelUnusable: the model cannot be loaded
+    """
+    model = _locked(model.pk)
+    load_registered(model)
+    fields = {"assigned_model_id": model.pk, "pipeline_mode": Mode.SINGLE_LINEAR}
+    return _change(_locked_config(config), fields, by, now)
+
+
+@transaction.atomic
+def change_config(
+    *, config: InstanceConfig, fields: dict[str, Any], by: User, now: datetime
+) -> InstanceConfig:
+    """
+    Change how an instance is evaluated; fields that are left out stay as they are.
+
+    CLUSTER_FULL brings all stages back and ends the assignment, but for what is given with it.
+
+    :raises Missing: there is no model with the id that is to be assigned
+    :raises ModelArchived: that model was put away
+    :raises ModelUnusable: that model cannot be loaded
+    """
+    if fields.get("assigned_model_id") is not None:
+        load_registered(_locked(fields["assigned_model_id"]))
+    if fields.get("pipeline_mode") == Mode.CLUSTER_FULL:
+        fields = {"assigned_model_id": None, **ALL_STAGES, **fields}
+    return _change(_locked_config(config), fields, by, now)
+
+
+def _move(model: ModelRegistry, stage: str, by: User | None, now: datetime) -> None:
+    StageChange.objects.create(model=model, at=now, by=by, before=model.stage, after=stage)
+    model.stage = stage
+    model.save(update_fields=["stage"])
+
+
+def _check_unassigned(model: ModelRegistry) -> None:
+    count = InstanceConfig.objects.filter(assigned_model=model).count()
+    if count:
+        raise ModelAssigned(
+            f"{model} is assigned to {count} instance{'s' if count > 1 else ''}. "
+            "Assign others there first."
+        )
+
+
+def _locked(model_id: UUID) -> ModelRegistry:
+    """Return the model, locked: nobody archives it while it is being assigned."""
+    model = ModelRegistry.objects.select_for_update(no_key=True).filter(pk=model_id).first()
+    if model is None:
+        raise Missing(NO_SUCH_MODEL)
+    check_not_archived(model)
+    return model
+
+
+def _locked_config(config: InstanceConfig) -> InstanceConfig:
+    return InstanceConfig.objects.select_for_update(no_key=True).get(pk=config.pk)
+
+
+def _change(
+    config: InstanceConfig, fields: dict[str, Any], by: User, now: datetime
+) -> InstanceConfig:
+    """Write what differs, and keep it in the history."""
+    before = {name: getattr(config, name) for name in fields}
+    changed = {name: value for name, value in fields.items() if before[name] != value}
+    if not changed:
+        return config
+    for name, value in changed.items():
+        setattr(config, name, value)
+    config.save(update_fields=[*changed, "updated_at"])
+    ConfigChange.objects.create(
+        config=config,
+        at=now,
+        by=by,
+        before={name: _plain(before[name]) for name in changed},
+        after={name: _plain(value) for name, value in changed.items()},
+    )
+    return config
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value

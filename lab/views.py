@@ -1,0 +1,101 @@
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.http import UserRequest
+from accounts.permissions import IsLab
+from lab import queries, serializers, services
+from lab.models import ModelRegistry
+from lab.pipeline import pipeline_status
+from spot_optimizer.api import checked, page_of
+
+
+class LabView(APIView):
+    """Whoever is signed in reads; the lab and admins write."""
+
+    def get_permissions(self) -> list[Any]:
+        if self.request.method in SAFE_METHODS:
+            return [*super().get_permissions()]
+        return [IsLab()]
+
+
+class AssignModelView(LabView):
+    @extend_schema(request=serializers.AssignIn, responses=serializers.AssignedOut)
+    def post(self, request: UserRequest) -> Response:
+        fields = checked(serializers.AssignIn, request.data)
+        config = queries.get_own_config(owner=request.user, instance_id=fields["instance_id"])
+        model = queries.get_model(fields["model_id"])
+        services.assign_model(config=config, model=model, by=request.user, now=timezone.now())
+        return Response(
+            {
+                "status": "updated",
+                "mode": "Lab Experiment Active",
+                "instance_id": config.instance_id,
+                "model_id": str(model.pk),
+            }
+        )
+
+
+class ModelsView(LabView):
+    @extend_schema(
+        operation_id="models_list",
+        parameters=[OpenApiParameter("limit", int)],
+        responses=serializers.ModelOut(many=True),
+    )
+    def get(self, request: UserRequest) -> Response:
+        return page_of(self, ModelRegistry.objects.all(), serializers.ModelOut)
+
+
+class ModelView(LabView):
+    @extend_schema(responses=serializers.ModelOut)
+    def get(self, request: UserRequest, model_id: UUID) -> Response:
+        return Response(serializers.ModelOut(queries.get_model(model_id)).data)
+
+
+class StageView(LabView):
+    @extend_schema(request=serializers.StageIn, responses=serializers.ModelOut)
+    def post(self, request: UserRequest, model_id: UUID) -> Response:
+        stage = checked(serializers.StageIn, request.data)["stage"]
+        model = services.set_stage(
+            model_id=model_id, stage=stage, by=request.user, now=timezone.now()
+        )
+        return Response(serializers.ModelOut(model).data)
+
+
+class PipelineStatusView(LabView):
+    @extend_schema(responses=serializers.PipelineStatusOut)
+    def get(self, request: UserRequest, instance_id: str) -> Response:
+        config = queries.get_own_config(owner=request.user, instance_id=instance_id)
+        return Response(serializers.PipelineStatusOut(pipeline_status(config)).data)
+
+
+class ConfigView(LabView):
+    @extend_schema(responses=serializers.ConfigOut)
+    def get(self, request: UserRequest, instance_id: str) -> Response:
+        config = queries.get_own_config(owner=request.user, instance_id=instance_id)
+        return Response(serializers.ConfigOut(config).data)
+
+    @extend_schema(request=serializers.ConfigIn, responses=serializers.ConfigOut)
+    def put(self, request: UserRequest, instance_id: str) -> Response:
+        config = queries.get_own_config(owner=request.user, instance_id=instance_id)
+        fields = checked(serializers.ConfigIn, request.data, instance_id=instance_id)
+        config = services.change_config(
+            config=config, fields=fields, by=request.user, now=timezone.now()
+        )
+        return Response(serializers.ConfigOut(config).data)
+
+
+class ExperimentsView(LabView):
+    @extend_schema(
+        operation_id="experiments_list",
+        parameters=[OpenApiParameter("limit", int)],
+        responses=serializers.ExperimentOut(many=True),
+    )
+    def get(self, request: UserRequest, instance_id: str) -> Response:
+        config = queries.get_own_config(owner=request.user, instance_id=instance_id)
+        return page_of(self, queries.experiments_of(config), serializers.ExperimentOut)
