@@ -51,6 +51,26 @@ class TestTranslatedErrors:
         assert len(wire.asked) == 3
 
     @pytest.mark.parametrize(
+        ("code", "status"),
+        [("InternalError", 500), ("ServiceUnavailable", 503), ("SomethingNobodyKnows", 502)],
+    )
+    def test_call_the_trouble_of_aws_by_its_name_after_three_attempts(self, wire, code, status):
+        wire.refuses(code, status=status, times=3)
+
+        refusal = refusal_of(describe)
+
+        assert refusal.code == f"aws_{code}"
+        assert "AWS has trouble of its own" in str(refusal)
+        assert "Try again in a minute" in str(refusal)
+        assert "documentation" not in str(refusal)
+        assert len(wire.asked) == 3
+
+    def test_know_the_trouble_of_aws_whatever_its_status(self, wire):
+        wire.refuses("InternalError", status=400)
+
+        assert "AWS has trouble of its own" in str(refusal_of(describe))
+
+    @pytest.mark.parametrize(
         "code",
         ["AuthFailure", "SignatureDoesNotMatch", "IncompleteSignature", "SomethingNobodyKnows"],
     )
