@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
+from django.conf import settings
 
 from spot_optimizer.aws.session import Deadline, deadline_in_force
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -139,6 +140,10 @@ def _sentence(code: str, operation: str, is_trouble: bool) -> str:
 
 def _unreachable(error: Exception) -> AwsTimeout:
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
+        if settings.AWS_ENDPOINT_URL:
+            return AwsTimeout(
+                "The local AWS does not answer. Start it with manage.py quickstart, then try again."
+            )
         return AwsTimeout(
             "Nothing answers at the address of AWS in this region. "
             "Check the region's name and this machine's network."
