@@ -104,7 +104,7 @@ def refused(error: boto.ClientError) -> AwsRefused:
     """Return the refusal that says what AWS said, and what to do next."""
     code = code_of(error)
     is_trouble = code in TROUBLES or _status_of(error) >= 500
-    return AwsRefused(_sentence(code, error.operation_name, is_trouble), aws_code=code)
+    return AwsRefused(_sentence(code, error.operation_name, is_trouble=is_trouble), aws_code=code)
 
 
 def _status_of(error: boto.ClientError) -> int:
@@ -125,7 +125,7 @@ def permission_for(operation: str) -> str:
     return f"{SERVICES.get(operation, 'ec2')}:{operation}"
 
 
-def _sentence(code: str, operation: str, is_trouble: bool) -> str:
+def _sentence(code: str, operation: str, *, is_trouble: bool) -> str:
     if is_denial(code):
         return (
             f"These credentials may not use {permission_for(operation)}. Add it to their IAM "
