@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
+from django.conf import settings
 
 from spot_optimizer.aws.session import Deadline, deadline_in_force
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -31,6 +32,15 @@ THROTTLES = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
+}
+# AWS's own trouble, whatever the status they come with.
+TROUBLES = {
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "Unavailable",
 }
 
 CHECK_KEYS = (
@@ -93,7 +103,12 @@ def translated_errors(deadline: Deadline) -> Iterator[None]:
 def refused(error: boto.ClientError) -> AwsRefused:
     """Return the refusal that says what AWS said, and what to do next."""
     code = code_of(error)
-    return AwsRefused(_sentence(code, error.operation_name), aws_code=code)
+    is_trouble = code in TROUBLES or _status_of(error) >= 500
+    return AwsRefused(_sentence(code, error.operation_name, is_trouble=is_trouble), aws_code=code)
+
+
+def _status_of(error: boto.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
 
 
 def code_of(error: boto.ClientError) -> str:
@@ -110,7 +125,7 @@ def permission_for(operation: str) -> str:
     return f"{SERVICES.get(operation, 'ec2')}:{operation}"
 
 
-def _sentence(code: str, operation: str) -> str:
+def _sentence(code: str, operation: str, *, is_trouble: bool) -> str:
     if is_denial(code):
         return (
             f"These credentials may not use {permission_for(operation)}. Add it to their IAM "
@@ -118,11 +133,17 @@ def _sentence(code: str, operation: str) -> str:
         )
     if code in THROTTLES:
         return f"AWS limits how often this account may call {operation}. Try again in a minute."
+    if is_trouble and code not in SENTENCES:
+        return f"AWS has trouble of its own with {operation} ({code}). Try again in a minute."
     return SENTENCES.get(code, f"AWS refused {operation} with {code}. Its documentation says why.")
 
 
 def _unreachable(error: Exception) -> AwsTimeout:
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
+        if settings.AWS_ENDPOINT_URL:
+            return AwsTimeout(
+                "The local AWS does not answer. Start it with manage.py quickstart, then try again."
+            )
         return AwsTimeout(
             "Nothing answers at the address of AWS in this region. "
             "Check the region's name and this machine's network."

@@ -28,6 +28,7 @@ ON_DEMAND_EVERY = timedelta(days=1)
 ADVISOR_EVERY = timedelta(hours=1)
 # The price history of so many types is fetched, and then kept whatever happens next.
 TYPES_AT_A_TIME = 30
+TELL_EVERY = 500  # on-demand prices; a page has a hundred
 GROUPS_AT_ONCE = 4  # AWS answers a page in about half a second, whoever else asks
 
 
@@ -85,12 +86,16 @@ def fetch_on_demand(errand: Errand) -> None:
     if not _is_due(errand, f"on-demand {system}", ON_DEMAND_EVERY):
         return
     errand.say(f"Fetching the on-demand prices of {errand.region} for {system}.")
-    fetched = 0
+    fetched = told = 0
     for prices in on_demand_prices(
         errand.access, operating_system=system, deadline=errand.deadline
     ):
         ingest.store_on_demand(region=errand.region, prices=prices, learned_at=errand.now)
         fetched += len(prices)
+        if fetched >= told + TELL_EVERY:
+            told = fetched
+            errand.say(f"{fetched} on-demand prices fetched.")
+    if fetched > told:
         errand.say(f"{fetched} on-demand prices fetched.")
     ingest.note_refresh(region=errand.region, what=f"on-demand {system}", now=errand.now)
 

@@ -168,17 +168,24 @@ def note_refresh(*, region: str, what: str, now: datetime) -> None:
 
 
 def store_types(facts: Collection[TypeFacts], *, now: datetime) -> None:
-    """Store what instance types are; a newer description replaces an older one."""
-    fields = [field for field in TypeFacts._fields if field != "name"]
-    InstanceTypeFacts.objects.bulk_create(
-        [
-            InstanceTypeFacts(refreshed_at=now, **_columns(this))
-            for this in sorted(facts, key=lambda this: this.name)
-        ],
-        update_conflicts=True,
-        unique_fields=["name"],
-        update_fields=[*fields, "refreshed_at"],
-    )
+    """Store what instance types are as of ``now``; a newer description replaces an older one."""
+    rows = [
+        InstanceTypeFacts(refreshed_at=now, **_columns(this))
+        for this in sorted(facts, key=lambda this: this.name)
+    ]
+    with transaction.atomic():
+        InstanceTypeFacts.objects.bulk_create(rows, ignore_conflicts=True)
+        # Locked: whoever describes these types meanwhile goes before or after, not between.
+        older = InstanceTypeFacts.objects.filter(
+            pk__in=[row.name for row in rows], refreshed_at__lt=now
+        )
+        names = set(older.order_by("pk").select_for_update().values_list("pk", flat=True))
+        InstanceTypeFacts.objects.bulk_create(
+            [row for row in rows if row.name in names],
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=[*(f for f in TypeFacts._fields if f != "name"), "refreshed_at"],
+        )
 
 
 def _columns(facts: TypeFacts) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """What the store answers to people: with what stands here a decision can be recomputed by hand."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Concat
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Concat
 
 from spot_optimizer.aws.products import Product
 from spot_optimizer.errors import Invalid
@@ -19,6 +19,8 @@ from spot_optimizer.market.models import (
 
 # What was refreshed within so long of the newest counts as refreshed together with it.
 TOGETHER = timedelta(minutes=10)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
 def newest_moment(*, region: str, product: Product) -> datetime:
@@ -98,26 +100,37 @@ def price_changes(
     until: datetime | None = None,
 ) -> QuerySet[SpotPrice]:
     """
-    Return the price changes of a type's pools, from ``since`` to ``until``, both included.
+    Return the price changes of a type's pools that were in force at some moment whose price is
+    known for certain, from ``since`` to ``until``, both included.
 
-    The change that brought the price in force at ``since`` is among them.
+    So the change that brought the price in force at ``since`` is among them, if it is known that
+    it was in force then: a price is in force no longer than its pool's history reaches.
+
+    :raises Invalid: none of the type's pools is in that zone
     """
     pools = Pool.objects.filter(
         region=region, product=product.description, instance_type=instance_type
     )
     if zone_id is not None:
-        pools = pools.filter(zone_id=zone_id)
-    wanted = Q(pool__in=pools)
-    if since is not None:
-        wanted = _since(pools, since)
-    if until is not None:
-        wanted &= Q(at__lte=until)
-    return SpotPrice.objects.filter(wanted).select_related("pool")
+        pools = _in_zone(pools, zone_id)
+    begin, end = since or BEGINNING, until or END
+    later = SpotPrice.objects.filter(pool=OuterRef("pool"), at__gt=OuterRef("at")).order_by("at")
+    certain = Coverage.objects.filter(
+        Q(since__lte=end, until__gte=begin),
+        Q(since__lt=OuterRef("next_at"), until__gte=OuterRef("at")),
+        pool=OuterRef("pool"),
+    )
+    changes = SpotPrice.objects.filter(pool__in=pools, at__lte=end).annotate(
+        next_at=Coalesce(Subquery(later.values("at")[:1]), Value(END))
+    )
+    return changes.filter(Exists(certain), next_at__gt=begin).select_related("pool")
 
 
-def _since(pools: QuerySet[Pool], since: datetime) -> Q:
-    """Return which changes matter from ``since`` on: of each pool the last one before it, too."""
-    wanted = Q(pool__in=[])
-    for pool, begin in pools.annotate(begin=in_force("at", at=since)).values_list("pk", "begin"):
-        wanted |= Q(pool=pool, at__gte=begin or since)
-    return wanted
+def _in_zone(pools: QuerySet[Pool], zone_id: str) -> QuerySet[Pool]:
+    """:raises Invalid: none of them is there"""
+    known = sorted(set(pools.values_list("zone_id", flat=True)))
+    if zone_id in known:
+        return pools.filter(zone_id=zone_id)
+    sentence = "Give the id of a zone, not its name, which differs from account to account. "
+    sentence += f"Known are {', '.join(known)}." if known else "No prices of this type are known."
+    raise Invalid("availability_zone is not valid.", errors={"availability_zone": [sentence]})

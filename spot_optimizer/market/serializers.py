@@ -30,6 +30,9 @@ class HistoryIn(Asked):
     availability_zone = serializers.CharField(
         max_length=32, required=False, help_text="A zone id, such as use1-az1."
     )
+    availability_zone_id = serializers.CharField(
+        max_length=32, required=False, help_text="The same, by the name it has in an answer."
+    )
 
     def get_fields(self) -> dict[str, Any]:
         # "from" is no name that a class could give a field.
@@ -42,6 +45,10 @@ class HistoryIn(Asked):
         begin, end = fields.get("from"), fields.get("to")
         if begin and end and end < begin:
             raise serializers.ValidationError({"to": "Give a moment that is not before from."})
+        zone_id = fields.pop("availability_zone_id", None)
+        if zone_id and fields.setdefault("availability_zone", zone_id) != zone_id:
+            sentence = "Give it or availability_zone, not two zones."
+            raise serializers.ValidationError({"availability_zone_id": sentence})
         return fields
 
 

@@ -1,8 +1,10 @@
 import traceback
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from spot_optimizer.aws.advisor import spot_advisor
+from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.on_demand import on_demand_prices
@@ -51,6 +53,26 @@ class TestTranslatedErrors:
         assert len(wire.asked) == 3
 
     @pytest.mark.parametrize(
+        ("code", "status"),
+        [("InternalError", 500), ("ServiceUnavailable", 503), ("SomethingNobodyKnows", 502)],
+    )
+    def test_call_the_trouble_of_aws_by_its_name_after_three_attempts(self, wire, code, status):
+        wire.refuses(code, status=status, times=3)
+
+        refusal = refusal_of(describe)
+
+        assert refusal.code == f"aws_{code}"
+        assert "AWS has trouble of its own" in str(refusal)
+        assert "Try again in a minute" in str(refusal)
+        assert "documentation" not in str(refusal)
+        assert len(wire.asked) == 3
+
+    def test_know_the_trouble_of_aws_whatever_its_status(self, wire):
+        wire.refuses("InternalError", status=400)
+
+        assert "AWS has trouble of its own" in str(refusal_of(describe))
+
+    @pytest.mark.parametrize(
         "code",
         ["AuthFailure", "SignatureDoesNotMatch", "IncompleteSignature", "SomethingNobodyKnows"],
     )
@@ -97,9 +119,19 @@ class TestTranslatedErrors:
         assert refusal.code == "aws_timeout"
 
     def test_say_that_nobody_is_there(self, settings):
+        settings.AWS_ENDPOINT_URL = ""
+
+        with pytest.raises(AwsTimeout) as caught, translated_errors(soon()):
+            raise EndpointConnectionError(endpoint_url="https://ec2.us-east-9.amazonaws.com")
+
+        assert caught.value.code == "aws_timeout"
+        assert "region" in str(caught.value)
+
+    def test_say_how_to_start_the_local_aws_where_nobody_is_there(self, settings):
         settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
 
         refusal = refusal_of(lambda: caller_identity(an_access(), deadline=soon()))
 
         assert refusal.code == "aws_timeout"
-        assert "region" in str(refusal)
+        assert "local AWS does not answer" in str(refusal)
+        assert "manage.py quickstart" in str(refusal)

@@ -268,3 +268,17 @@ class TestStoreTypes:
 
         facts = InstanceTypeFacts.objects.get()
         assert (facts.memory_mib, facts.accelerator, facts.accelerators) == (16384, "", 0)
+
+    def test_keeps_a_newer_description(self):
+        ingest.store_types([some_type(memory_mib=16384)], now=NOON)
+        ingest.store_types(
+            [some_type(memory_mib=4096), some_type("c5.large")], now=NOON - timedelta(days=30)
+        )
+
+        known = InstanceTypeFacts.objects.order_by("name").values_list(
+            "name", "memory_mib", "refreshed_at"
+        )
+        assert list(known) == [
+            ("c5.large", 8192, NOON - timedelta(days=30)),
+            ("m5.large", 16384, NOON),
+        ]

@@ -18,6 +18,7 @@ from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_regio
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
+    OnDemandPrice,
     SpotPrice,
     WatchedType,
 )
@@ -125,6 +126,16 @@ class TestEnsureMarket:
         told = " ".join(first.told)
         for words in ("instance types", "on-demand prices", "Spot Advisor", "8 days of spot"):
             assert words in told
+
+    def test_counts_on_demand_prices_seldom_and_at_the_end(self, first, now):
+        first.ensure(now)
+
+        ends = " on-demand prices fetched."
+        counts = [int(line.removesuffix(ends)) for line in first.told if line.endswith(ends)]
+        between = np.diff([0, *counts])
+        assert (between[:-1] >= 500).all()
+        assert counts[-1] >= OnDemandPrice.objects.count() > 500
+        assert len(counts) == len(set(counts)) > 1
 
     def test_asks_nothing_of_aws_for_five_minutes(self, evaluation, now):
         first = evaluation.ensure(now)

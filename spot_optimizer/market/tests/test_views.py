@@ -172,6 +172,47 @@ class TestHistory:
 
         assert self.prices(client, **{"from": iso(-300), "to": iso(-180)}) == [0.04]
 
+    def test_ends_where_nothing_more_is_known(self, client):
+        a_market(
+            a_price("0.01", hours=-300, zone_id="us-east-1a"),
+            a_price("0.02", hours=-290, zone_id="us-east-1a"),
+            since=NOON - timedelta(hours=295),
+            until=NOON - timedelta(hours=240),
+        )
+        self.store()
+        old = {"availability_zone": "us-east-1a"}
+
+        assert self.prices(client, **old) == [0.02, 0.01]
+        assert self.prices(client, **old, **{"from": iso(-250)}) == [0.02]
+        assert self.prices(client, **old, **{"from": iso(-239)}) == []
+        assert self.prices(client, **old, to=iso(-296)) == []
+        assert self.prices(client, **{"from": iso(-20), "to": iso(-5)}) == [0.06, 0.05, 0.01]
+
+    def test_does_not_bridge_a_gap(self, client):
+        a_market(a_price("0.04", hours=-100), until=NOON - timedelta(hours=50))
+        a_market(a_price("0.05", hours=-12), since=NOON - timedelta(hours=10))
+
+        assert self.prices(client, **{"from": iso(-40), "to": iso(-20)}) == []
+        assert self.prices(client, **{"from": iso(-60), "to": iso(-20)}) == [0.04]
+        assert self.prices(client, **{"from": iso(-40)}) == [0.05]
+        assert self.prices(client) == [0.05, 0.04]
+
+    def test_takes_the_zone_by_the_name_it_has_in_an_answer(self, client):
+        self.store()
+
+        assert self.prices(client, availability_zone_id="use1-az2") == [0.01]
+
+    @pytest.mark.parametrize("zone", ["us-east-1a", "use1-az3"])
+    def test_of_a_zone_that_is_not_known_is_refused(self, client, zone):
+        self.store()
+
+        answer = client.get(HISTORY, self.asked(availability_zone=zone))
+
+        assert answer.status_code == 400
+        assert answer.json()["code"] == "invalid"
+        [sentence] = answer.json()["errors"]["availability_zone"]
+        assert "use1-az1, use1-az2" in sentence
+
     def test_goes_through_all_pages(self, client):
         self.store()
 
@@ -204,6 +245,21 @@ class TestBadQuestions:
                 "to",
             ),
             (HISTORY, {"region": REGION, "instance_type": "a", "cursor": "cD14"}, "cursor"),
+            (
+                HISTORY,
+                {"region": REGION, "instance_type": "a", "availability_zone": "use1-az1"},
+                "availability_zone",
+            ),
+            (
+                HISTORY,
+                {
+                    "region": REGION,
+                    "instance_type": "m5.large",
+                    "availability_zone": "use1-az1",
+                    "availability_zone_id": "use1-az2",
+                },
+                "availability_zone_id",
+            ),
         ],
     )
     def test_are_refused_field_by_field(self, client, path, asked, field):
@@ -222,6 +278,9 @@ class TestBadQuestions:
         a_market(a_price("0.04", hours=-200))
 
         assert client.get(POOLS, {"region": REGION, "as_of": as_of}).status_code in (200, 400)
+        for name in ("from", "to"):
+            asked = {"region": REGION, "instance_type": "m5.large", name: as_of}
+            assert client.get(HISTORY, asked).status_code in (200, 400)
 
     @pytest.mark.parametrize("path", [POOLS, HISTORY])
     def test_of_nobody_are_not_answered(self, path):
