@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
+from lab.models import Archive, ExperimentLog, InstanceConfig, ModelRegistry
 from spot_optimizer.read_only import ReadOnlyAdmin
 
 
@@ -25,3 +25,11 @@ class ExperimentLogAdmin(ReadOnlyAdmin):
     search_fields = ["instance_id", "evaluation_id", "inputs_hash"]
     exclude = ["inputs"]
     date_hierarchy = "created_at"
+
+
+@admin.register(Archive)
+class ArchiveAdmin(ReadOnlyAdmin):
+    list_display = ["name", "state", "rows", "first_at", "last_at", "kept_at", "restored_at"]
+    list_filter = ["state"]
+    search_fields = ["name", "sha256"]
+    date_hierarchy = "first_at"
