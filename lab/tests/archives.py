@@ -5,7 +5,8 @@ from itertools import count
 from uuid import uuid4
 
 from accounts.testing import a_user
-from lab.models import ExperimentLog
+from lab import columns
+from lab.models import Archive, ExperimentLog
 from spot_optimizer.testing import NOON
 
 LONG_AGO = NOON - timedelta(days=200)
@@ -50,3 +51,15 @@ def fields_of(log):
     names = [f.attname for f in log._meta.concrete_fields if f.name != "restored_at"]
     values = {name: getattr(log, name) for name in names}
     return values | {"inputs": bytes(values["inputs"])}
+
+
+def archived(folder):
+    """Return the rows of all files that are kept, by id; fail where one is there twice."""
+    rows = {}
+    for kept in Archive.objects.filter(state="kept"):
+        with (folder / kept.name).open("rb") as file:
+            for group in columns.read(file):
+                for row in group:
+                    assert row["id"] not in rows
+                    rows[row["id"]] = row
+    return rows

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.testing import a_user, an_admin
 from lab import archive, columns, jobs, tasks
 from lab.models import Archive, ExperimentLog
-from lab.tests.archives import LONG_AGO, an_experiment, experiments, stored
+from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, stored
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -25,18 +25,6 @@ schedule = importlib.import_module("lab.migrations.0020_archive_schedule")
 
 def clean_up(now=NOON):
     return jobs.cleanup_old_experiment_logs(now=now)
-
-
-def archived(folder):
-    """Return the rows of all files that are kept, by id; fail where one is there twice."""
-    rows = {}
-    for kept in Archive.objects.filter(state="kept"):
-        with (folder / kept.name).open("rb") as file:
-            for group in columns.read(file):
-                for row in group:
-                    assert row["id"] not in rows
-                    rows[row["id"]] = row
-    return rows
 
 
 class TestSchedule:
