@@ -7,6 +7,7 @@ What Parquet has no exact type for is text, as Django itself writes it; JSON is 
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
@@ -30,13 +31,14 @@ TYPES = {
 }
 
 
-def columns() -> list[Column]:
+@cache
+def columns() -> tuple[Column, ...]:
     """Return the fields that are archived."""
-    return [
+    return tuple(
         field
         for field in ExperimentLog._meta.concrete_fields
         if field.name not in NOT_ARCHIVED and not field.generated
-    ]
+    )
 
 
 def schema() -> pa.Schema:
@@ -109,6 +111,7 @@ def _stored(field: Column) -> Column:
     return _stored(field.target_field) if isinstance(field, models.ForeignKey) else field
 
 
+@cache
 def _type(field: Column) -> pa.DataType | None:
     stored = _stored(field)
     return next((of for kind, of in TYPES.items() if isinstance(stored, kind)), None)

@@ -48,7 +48,7 @@ def cleanup_old_experiment_logs(*, now: datetime) -> Night:
         night, position = _next(night, rest, now=now)
         is_done = position is None
     level = logging.INFO if is_done and not night.failures else logging.WARNING
-    logger.log(level, "archive: %d files, %d experiment logs, %d failures", *night)
+    logger.log(level, "archive: files %d, experiment logs %d, failures %d", *night)
     return night
 
 

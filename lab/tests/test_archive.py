@@ -8,7 +8,8 @@ from threading import Barrier
 import pyarrow.parquet as pq
 import pytest
 from django.apps import apps
-from django.core.files.storage import FileSystemStorage
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
@@ -16,6 +17,7 @@ from accounts.models import User
 from accounts.testing import a_user, an_admin
 from lab import archive, columns, jobs, tasks
 from lab.models import Archive, ExperimentLog
+from lab.restoring import restore
 from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, stored
 from spot_optimizer.testing import NOON
 
@@ -231,6 +233,38 @@ class TestTwoAtOnce:
         assert archive.finish(kept, now=NOON) == 0
         assert Archive.objects.get().state == "kept"
 
+    def test_a_kept_file_stays_kept_whatever_becomes_of_its_rows(self, folder):
+        changed = next(iter(experiments(3)))
+        clean_up()
+        kept = Archive.objects.get()
+        restore(kept.name, now=NOON)
+        ExperimentLog.objects.filter(pk=changed).update(decision="STAY")
+
+        with pytest.raises(archive.FileOutdated):
+            archive.finish(kept, now=NOON)
+
+        assert len(stored()) == 3
+        assert Archive.objects.get().state == "kept"
+
+
+class TestFolder:
+    def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(self, folder):
+        storage = storages["archive"]
+        storage.save("a/file", ContentFile(b"whole"))
+
+        with pytest.raises(OSError, match="torn"):
+            storage.save("a/file", Torn(b"half", name="file"))
+
+        assert [path.name for path in (folder / "a").iterdir()] == ["file"]
+        assert (folder / "a" / "file").read_bytes() == b"whole"
+
+    def test_puts_a_file_in_the_place_of_another(self, folder):
+        storage = storages["archive"]
+        storage.save("file", ContentFile(b"half a fi"))
+
+        assert storage.save("file", ContentFile(b"whole")) == "file"
+        assert (folder / "file").read_bytes() == b"whole"
+
 
 class TestAdmin:
     def test_shows_the_files_and_changes_nothing(self, client, folder):
@@ -259,6 +293,14 @@ class Full(FileSystemStorage):
         there = folder_of(self, name)
         there.write_bytes(content.read(200))
         raise OSError(28, "No space left on device")
+
+
+class Torn(ContentFile):
+    """Breaks off in the middle."""
+
+    def chunks(self, chunk_size=None):
+        yield b"half"
+        raise OSError("torn")
 
 
 class Picky(FileSystemStorage):

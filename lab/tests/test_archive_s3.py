@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
 from django.core.files.storage import storages
 
@@ -28,20 +27,7 @@ print(json.dumps(settings.STORAGES["archive"]))
 
 
 @pytest.fixture
-def s3(emulator):
-    client = boto3.client(
-        "s3",
-        endpoint_url=emulator.url,
-        aws_access_key_id=emulator.access_key,
-        aws_secret_access_key=emulator.secret_key,
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    return client
-
-
-@pytest.fixture
-def bucket(s3, emulator, settings):
+def bucket(emulator, settings):
     """The archive as ARCHIVE_BUCKET makes it, with the demo account's keys."""
     environment = os.environ | {"ARCHIVE_BUCKET": BUCKET}
     made = subprocess.check_output([sys.executable, "-c", SETTINGS], cwd=ROOT, env=environment)
@@ -53,7 +39,8 @@ def bucket(s3, emulator, settings):
         "secret_key": emulator.secret_key,
     }
     settings.STORAGES = settings.STORAGES | {"archive": archive}
-    return s3
+    storages["archive"].connection.create_bucket(Bucket=BUCKET)
+    return storages["archive"]
 
 
 def test_moves_there_and_back(bucket):
@@ -63,7 +50,7 @@ def test_moves_there_and_back(bucket):
 
     kept = Archive.objects.get()
     assert (night.rows, stored()) == (30, {})
-    assert bucket.head_object(Bucket=BUCKET, Key=kept.name)["ContentLength"] > 0
+    assert bucket.size(kept.name) > 0
     assert restore(kept.name, now=NOON).added == 30
     assert stored() == rows
 
@@ -95,7 +82,8 @@ def test_a_refusal_of_aws_keeps_the_rows(bucket, emulator):
 
 def test_a_bucket_that_is_not_there_keeps_the_rows(bucket, settings):
     rows = experiments(3)
-    storages["archive"].bucket_name = "no-such-bucket"
+    settings.STORAGES["archive"]["OPTIONS"]["bucket_name"] = "no-such-bucket"
+    settings.STORAGES = dict(settings.STORAGES)
 
     assert jobs.cleanup_old_experiment_logs(now=NOON).failures == 1
     assert stored() == rows

@@ -67,6 +67,7 @@ class TestRestore:
     def test_what_was_restored_stays_as_long_as_a_new_one(self, folder):
         kept, rows = an_archive()
         restore(kept.name, now=NOON)
+        written_at = (folder / kept.name).stat().st_mtime_ns
 
         soon = jobs.cleanup_old_experiment_logs(now=NOON + timedelta(days=90))
         there = stored()
@@ -75,6 +76,7 @@ class TestRestore:
         assert (soon.rows, late.rows) == (0, 3)
         assert there == rows
         assert Archive.objects.get().pk == kept.pk
+        assert (folder / kept.name).stat().st_mtime_ns == written_at
         assert set(archived(folder)) == set(map(str, rows))
         assert restore(kept.name, now=NOON).added == 3
 
