@@ -5,7 +5,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from lab import services
-from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
+from lab.models import (
+    Archive,
+    ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange,
+)
 from spot_optimizer.errors import DomainError
 from spot_optimizer.read_only import ReadOnlyAdmin
 
@@ -82,3 +85,11 @@ class ExperimentLogAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExperimentLog]:
         return super().get_queryset(request).defer("inputs")
+
+
+@admin.register(Archive)
+class ArchiveAdmin(ReadOnlyAdmin):
+    list_display = ["name", "state", "rows", "first_at", "last_at", "kept_at", "restored_at"]
+    list_filter = ["state"]
+    search_fields = ["name", "sha256"]
+    date_hierarchy = "first_at"

@@ -175,14 +175,54 @@ class ExperimentLog(models.Model):
     inputs = models.BinaryField(help_text="The frozen inputs, as the engine reads them again.")
     milliseconds = models.JSONField(default=dict, help_text="By stage.")
     created_at = models.DateTimeField()
+    restored_at = models.DateTimeField(
+        null=True, editable=False, help_text="Brought back from an archive; kept from then on."
+    )
 
     class Meta:
         ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(
                 fields=["owner", "instance_id", "-created_at"], name="lab_experiment_newest"
-            )
+            ),
+            models.Index(fields=["created_at", "id"], name="lab_experiment_oldest"),
         ]
 
     def __str__(self) -> str:
         return f"{self.instance_id}: {self.decision}"
+
+
+class Archive(models.Model):
+    """One file of experiment logs: the order to write it, then the proof that it was."""
+
+    class State(models.TextChoices):
+        WRITING = "writing", "Being written: its rows are still here"
+        KEPT = "kept", "Kept: verified, and its rows deleted"
+        DISCARDED = "discarded", "Discarded: its rows were archived otherwise"
+
+    name = models.CharField(max_length=255, unique=True, help_text="In the archive's storage.")
+    state = models.CharField(max_length=16, choices=State, default=State.WRITING)
+    rows = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    first_at = models.DateTimeField(help_text="Of the oldest experiment in it.")
+    last_at = models.DateTimeField(help_text="Of the newest experiment in it.")
+    created_at = models.DateTimeField()
+    kept_at = models.DateTimeField(null=True)
+    restored_at = models.DateTimeField(null=True, help_text="The last time.")
+
+    class Meta:
+        ordering = ["-first_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="lab_archive_state_is_known",
+                condition=Q(state__in=["writing", "kept", "discarded"]),
+            ),
+            models.CheckConstraint(
+                name="lab_archive_kept_at_says_when_it_was_kept",
+                condition=Q(state="kept", kept_at__isnull=False)
+                | (~Q(state="kept") & Q(kept_at=None)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

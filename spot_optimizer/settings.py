@@ -59,6 +59,9 @@ AWS_ACCESS_KEY_ID = env.str("AWS_ACCESS_KEY_ID", "")
 AWS_SECRET_ACCESS_KEY = env.str("AWS_SECRET_ACCESS_KEY", "")
 AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", "")
 RISK_MODEL_PATH = env.str("RISK_MODEL_PATH", "")
+EXPERIMENT_LOG_DAYS = env.int("EXPERIMENT_LOG_DAYS", 90, validate=validate.Range(min=1))
+ARCHIVE_BUCKET = env.str("ARCHIVE_BUCKET", "")
+ARCHIVE_REGION = env.str("ARCHIVE_REGION", "us-east-1")
 
 LOG_LEVEL = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
@@ -204,6 +207,34 @@ DATABASES = {
         # A file: threads that share SQLite's ":memory:" get "table is locked".
         "TEST": {"NAME": f"{VAR_DIR}/test.sqlite3"} if IS_SQLITE else {},
     }
+}
+
+# --- Files: archived experiments in a folder by default, in S3 by ARCHIVE_BUCKET
+
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # Either puts a whole file in the place of another, or changes nothing.
+    "archive": {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": ARCHIVE_BUCKET,
+            "region_name": ARCHIVE_REGION,
+            "endpoint_url": AWS_ENDPOINT_URL or None,
+            "addressing_style": "path" if AWS_ENDPOINT_URL else "auto",
+            "file_overwrite": True,
+            "max_memory_size": 4 * 1024 * 1024,  # or a file read back is in memory as a whole
+        },
+    }
+    if ARCHIVE_BUCKET
+    else {
+        "BACKEND": "lab.folder.DurableFolder",
+        "OPTIONS": {
+            "location": VAR_DIR / "archive",
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
 }
 
 # --- Accounts

@@ -1,0 +1,219 @@
+"""
+How long archiving takes on PostgreSQL, and how much memory, by the number of rows.
+
+    DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any python bench/archive.py
+
+Works in a database of its own on that server. Each run is a process of its own, of which the
+system tells the highest memory. The last one is killed again and again before it may finish.
+Everything is then restored, and the whole table compared with what it was before.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+DATABASE = "spot_optimizer_bench_archive"
+BEGUN = b"begun\n"
+FILL = """
+INSERT INTO lab_experimentlog (
+    id, evaluation_id, owner_id, instance_id, pipeline_mode, decision, numbers, inputs_hash,
+    inputs, milliseconds, created_at{more}
+)
+SELECT gen_random_uuid(), gen_random_uuid(), %s, 'i-' || lpad(to_hex(n %% 50), 17, '0'),
+    'CLUSTER_FULL', 'SWITCH', jsonb_build_object('risk', random(), 'pool', n), md5(n::text),
+    convert_to((SELECT string_agg(md5(n::text || k::text), '') FROM generate_series(1, %s) k),
+        'UTF8'),
+    '{{"risk": 0.5}}', '2026-01-01'::timestamptz + n * interval '1 second'{values}
+FROM generate_series(1, %s) n
+"""
+DIGEST = "SELECT count(*), md5(string_agg(md5({columns}), '' ORDER BY id)) FROM lab_experimentlog"
+
+
+def main() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    options = _options()
+    if options.work:
+        _work(options.work)
+        return
+    _create_database()
+    table = Table("rows", "inputs", "", "seconds", "peak memory", "above the start", "files")
+    for number in options.rows:
+        for row in _measured(number, options.inputs, kills=options.kills):
+            table.add_row(*row)
+    Console().print(table)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--inputs", type=int, default=4096, help="bytes of inputs a row")
+    parser.add_argument("--kills", type=int, default=5, help="of the run with most rows")
+    parser.add_argument("--work", choices=["archive", "restore"], help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _measured(number: int, inputs: int, *, kills: int) -> list[list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["VAR_DIR"] = folder
+        rows = []
+        for attempts in (0, kills):
+            _fill(number, inputs)
+            before = _digest()
+            for attempt in range(attempts):
+                _killed(after=0.5 + 1.3 * attempt)
+            archived = _run("archive")
+            _check(_digest()[0] == 0, "rows are left")
+            restored = _run("restore")
+            _check(_digest() == before, "rows were lost, doubled or changed")
+            _check(archived["kept"] == number, "a row is in two files, or in none")
+            told = f"archive, after {attempts} SIGKILLs" if attempts else "archive"
+            rows += [
+                _row(number, inputs, told, archived),
+                _row(number, inputs, "restore", restored),
+            ]
+            _forget()
+        return rows
+
+
+def _row(number: int, inputs: int, what: str, told: dict[str, Any]) -> list[str]:
+    peak, start = told["peak"] / 1024, told["start"] / 1024
+    return [
+        f"{number:,}",
+        f"{inputs:,} B",
+        what,
+        f"{told['seconds']:.1f}",
+        f"{peak:.0f} MiB",
+        f"{peak - start:.0f} MiB",
+        str(told["files"]),
+    ]
+
+
+def _start(work: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, __file__, "--work", work], stdout=subprocess.PIPE, env=os.environ
+    )
+
+
+def _run(work: str) -> dict[str, Any]:
+    out, _ = _start(work).communicate()
+    told: dict[str, Any] = json.loads(out.removeprefix(BEGUN))
+    return told
+
+
+def _killed(*, after: float) -> None:
+    with _start("archive") as process:
+        _check(process.stdout is not None and process.stdout.readline() == BEGUN, "no start")
+        time.sleep(after)
+        process.kill()
+
+
+def _check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001
+    if not is_so:
+        sys.exit(f"FAILED: {otherwise}")
+
+
+def _work(work: str) -> None:
+    """In the process that is measured."""
+    _set_up()
+    from lab import jobs, restoring
+    from lab.models import Archive
+    from spot_optimizer.testing import NOON
+
+    sys.stdout.write(BEGUN.decode())
+    sys.stdout.flush()
+    start, began = _memory(), time.monotonic()
+    kept = Archive.objects.filter(state="kept")
+    if work == "archive":
+        jobs.cleanup_old_experiment_logs(now=NOON)
+    else:
+        for name in kept.values_list("name", flat=True):
+            restoring.restore(name, now=NOON)
+    told = {
+        "seconds": time.monotonic() - began,
+        "start": start,
+        "peak": _memory(),
+        "files": kept.count(),
+        "kept": sum(kept.values_list("rows", flat=True)),
+    }
+    sys.stdout.write(json.dumps(told))
+
+
+def _memory() -> int:
+    """Return the most memory that this process has had. [KiB]"""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _set_up() -> None:
+    os.environ["DJANGO_SETTINGS_MODULE"] = "spot_optimizer.tests.settings"
+    sys.path.insert(0, str(ROOT))
+    import django
+
+    django.setup()
+
+
+def _create_database() -> None:
+    import psycopg
+
+    server = os.environ["DATABASE_URL"].rpartition("/")[0]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        admin.execute(f"CREATE DATABASE {DATABASE}")
+    os.environ["DATABASE_URL"] = f"{server}/{DATABASE}"
+    _set_up()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def _fill(number: int, inputs: int) -> None:
+    from django.db import connection
+
+    from accounts.testing import a_user
+    from lab.models import ExperimentLog
+
+    known = FILL.partition("(")[2].partition("{more}")[0]
+    # Fields that came later: their defaults, as far as they must have one.
+    later = {
+        field.column: field.get_db_prep_save(field.get_default(), connection)
+        for field in ExperimentLog._meta.concrete_fields
+        if not field.null and str(field.column) not in known
+    }
+    more, values = "".join(f", {name}" for name in later), ", %s" * len(later)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            FILL.format(more=more, values=values),
+            [a_user().pk, inputs // 32, *later.values(), number],
+        )
+        cursor.execute("ANALYZE lab_experimentlog")
+
+
+def _digest() -> tuple[Any, ...]:
+    from django.db import connection
+
+    from lab.columns import columns
+
+    text = " || '|' || ".join(f"coalesce({field.column}::text, '-')" for field in columns())
+    with connection.cursor() as cursor:
+        cursor.execute(DIGEST.format(columns=text))
+        return tuple(cursor.fetchone())
+
+
+def _forget() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE lab_experimentlog, lab_archive")
+
+
+if __name__ == "__main__":
+    main()

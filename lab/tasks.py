@@ -1,0 +1,9 @@
+from celery import shared_task
+from django.utils import timezone
+
+from lab import jobs
+
+
+@shared_task(name="lab.cleanup_old_experiment_logs")
+def cleanup_old_experiment_logs(**_: object) -> None:
+    jobs.cleanup_old_experiment_logs(now=timezone.now())

@@ -1,0 +1,19 @@
+import pytest
+
+from lab import archive
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    """The archive's folder, of this test alone."""
+    there = tmp_path / "archive"
+    settings.STORAGES = settings.STORAGES | {
+        "archive": {"BACKEND": "lab.folder.DurableFolder", "OPTIONS": {"location": there}}
+    }
+    return there
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """Ten rows a file, so that a few rows make several."""
+    monkeypatch.setattr(archive, "FILE_ROWS", 10)
