@@ -6,6 +6,7 @@ step, so simultaneous requests do not share a place.
 """
 
 import logging
+from abc import ABC, abstractmethod
 from hashlib import sha256
 from math import ceil
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ def address_of(request: HttpRequest | Request) -> str:
     return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
 
 
-class CountingThrottle(BaseThrottle):
+class CountingThrottle(ABC, BaseThrottle):
     seconds: int = 0
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
@@ -78,8 +79,9 @@ class CountingThrottle(BaseThrottle):
     def wait(self) -> float:
         return self.seconds
 
+    @abstractmethod
     def count(self, request: Request) -> int:
-        raise NotImplementedError
+        """Count this request; return how long to wait, 0 if it may pass. [s]"""
 
 
 class ApiThrottle(CountingThrottle):

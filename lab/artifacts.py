@@ -41,7 +41,7 @@ class LoadedModel(NamedTuple):
 
     @property
     def ref(self) -> str:
-        return f"{self.name}@{self.version}:{self.sha256}"
+        return f"{self.name}@{self.version}:{self.sha256[:12]}"
 
     @property
     def named(self) -> dict[str, str | None]:

@@ -49,7 +49,6 @@ class EvaluationAdmin(ReadOnlyAdmin):
     search_fields = ["id", "session__id", "session__instance_id"]
     list_select_related = ["session"]
     date_hierarchy = "created_at"
-    exclude = ["pools"]
 
 
 @admin.register(SandboxAction)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lab.queries import Asked
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
@@ -46,15 +48,10 @@ def decide(
     :raises ValueError: an input makes no sense (a bug of the caller)
     """
     trace: list[dict[str, Any]] = []
+    _check_own_price(inputs)
     named = _namer(zone_names)
     outcome = _run(inputs, trace, tell, named)
     current = outcome.pool(outcome.current)
-    if current.price is None or current.on_demand_price is None:
-        machine = inputs.machine
-        raise NoPrices(
-            f"What {machine.instance_type} in {machine.zone} costs is not known, so nothing can "
-            "be compared with it. Check type and zone."
-        )
     kept = [_pool(verdict, zone_names) for verdict in outcome.ranked()]
     rejected = [_pool(verdict, zone_names) for verdict in outcome.rejected()]
     target = None if outcome.target is None else outcome.pool(outcome.target)
@@ -77,6 +74,21 @@ def decide(
         "inputs_hash": inputs_hash(inputs),
     }
     return Decided(body, kept + rejected, outcome)
+
+
+def _check_own_price(inputs: Inputs) -> None:
+    machine, market = inputs.machine, inputs.market
+    own_type = [kind.name == machine.instance_type for kind in market.types]
+    is_known = bool(np.isfinite(market.on_demand_price[own_type]).any())
+    if machine.purchase == "spot":
+        in_zone = [zone == machine.zone for zone in market.zones]
+        here = np.array(own_type)[market.type_index] & np.array(in_zone)[market.zone_index]
+        is_known &= bool(np.isfinite(market.spot_price[here]).any())
+    if not is_known:
+        raise NoPrices(
+            f"What {machine.instance_type} in {machine.zone} costs is not known at that moment, "
+            "so nothing can be compared with it. Check type, zone and moment."
+        )
 
 
 def _namer(zone_names: Mapping[str, str]) -> Callable[[str], str]:

@@ -1,4 +1,6 @@
+import json
 import secrets
+import zlib
 from datetime import datetime
 from typing import Any, Self
 from uuid import uuid4
@@ -8,6 +10,10 @@ from django.db import models
 from django.db.models import F, Q
 
 from lab.models import ModelRegistry
+
+
+def pack_pools(pools: list[dict[str, Any]]) -> bytes:
+    return zlib.compress(json.dumps(pools, separators=(",", ":")).encode())
 
 
 def new_stream_ticket() -> str:
@@ -63,12 +69,14 @@ class SandboxSession(models.Model):
     aws_access_key_last4 = models.CharField(max_length=4)
     sealed_credentials = models.BinaryField(null=True, blank=True)
     credentials_expire_at = models.DateTimeField(null=True, blank=True)
-    health_check_url = models.URLField(max_length=500, blank=True, default="")
+    health_check_url = models.CharField(max_length=500, blank=True, default="")
     preferences = models.JSONField(default=dict)
     preflight_state = models.CharField(max_length=8, choices=Preflight, default=Preflight.PENDING)
     preflight_checks = models.JSONField(default=list)
     preflight_leased_until = models.DateTimeField(null=True, blank=True)
     stream_ticket = models.CharField(max_length=64, default=new_stream_ticket)
+    # Whose account the credentials are of, as the preflight found.
+    aws_account = models.CharField(max_length=12, blank=True, default="")
     # Zone names differ by account: id to name, as AWS told this session's account.
     zone_names = models.JSONField(default=dict, blank=True)
 
@@ -150,7 +158,7 @@ class Evaluation(models.Model):
     decision = models.CharField(max_length=8, choices=Decision, blank=True, default="")
     # What the decision says, as the API answers it; pools beside it, because there are many.
     outcome = models.JSONField(null=True, blank=True)
-    pools = models.JSONField(default=list, blank=True)
+    packed_pools = models.BinaryField(null=True, blank=True, editable=False)
 
     objects = EvaluationQuerySet.as_manager()
 
@@ -184,6 +192,13 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_state_display()} {self.decision}".strip()
+
+    @property
+    def pools(self) -> list[dict[str, Any]]:
+        """Every pool that was considered, with its verdict: half a megabyte before packing."""
+        packed = self.packed_pools
+        pools: list[dict[str, Any]] = json.loads(zlib.decompress(packed)) if packed else []
+        return pools
 
 
 class SandboxAction(models.Model):

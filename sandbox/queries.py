@@ -43,7 +43,7 @@ def get_session(*, user: User, session_id: UUID) -> SandboxSession:
 
 
 def evaluations_of(session: SandboxSession) -> QuerySet[Evaluation]:
-    return Evaluation.objects.filter(session=session).defer("pools")
+    return Evaluation.objects.filter(session=session).defer("packed_pools")
 
 
 def get_evaluation(*, session: SandboxSession, evaluation_id: UUID) -> Evaluation:

@@ -143,6 +143,7 @@ class EventIn(serializers.Serializer):
     """An EventBridge event about a spot instance, in AWS's own field names."""
 
     id = serializers.CharField(max_length=64)
+    account = serializers.RegexField(r"\A[0-9]{12}\Z")
     region = serializers.CharField(max_length=32)
     time = serializers.DateTimeField()
     detail = EventDetailIn()

@@ -9,7 +9,8 @@ from accounts.models import User
 from lab.models import ModelRegistry
 from lab.services import know_instance
 from sandbox import tasks, vault
-from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+from sandbox.bookkeeping import count_active_sessions, note
+from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
 from spot_optimizer.aws.session import Credentials
 from spot_optimizer.errors import Conflict, Invalid, LimitReached
 from streaming.publish import log, publish, status
@@ -69,8 +70,8 @@ def open_session(
     know_instance(
         owner=user, instance_id=session.instance_id, aws_region=session.aws_region, now=now
     )
-    _count_sessions(user, now)
-    _note(session, "session_opened", f"{session.instance_type}, {session.mode}", now)
+    count_active_sessions(user.pk, now=now)
+    note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}")
     publish(session.pk, log("SYSTEM", _welcome(session, ttl_minutes)))
     session_id = str(session.pk)
     transaction.on_commit(lambda: tasks.preflight.delay(session_id=session_id), robust=True)
@@ -93,7 +94,7 @@ def request_evaluation(
     if pending is not None:
         return pending
     evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
-    _note(session, "evaluation_requested", str(evaluation.pk), now)
+    note(session.pk, "evaluation_requested", str(evaluation.pk))
     evaluation_id = str(evaluation.pk)
     transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
     return evaluation
@@ -104,8 +105,8 @@ def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
     """End a session: it is cleaned up in the background. Ending it again changes nothing."""
     ending = SandboxSession.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.EXPIRED])
     if ending.move(to=State.ENDING):
-        _count_sessions(session.user, now)
-        _note(session, "session_ending", "asked for by its owner or an operator", now)
+        count_active_sessions(session.user_id, now=now)
+        note(session.pk, "session_ending", "asked for by its owner or an operator")
         publish(session.pk, status(State.ENDING))
         session_id = str(session.pk)
         transaction.on_commit(lambda: tasks.clean_up.delay(session_id=session_id), robust=True)
@@ -115,9 +116,20 @@ def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
 
 @transaction.atomic
 def receive_signal(
-    *, event_id: str, kind: str, instance_id: str, aws_region: str, at: datetime, now: datetime
+    *,
+    event_id: str,
+    kind: str,
+    instance_id: str,
+    aws_account: str,
+    aws_region: str,
+    at: datetime,
+    now: datetime,
 ) -> None:
-    """Keep an EC2 event that EventBridge brought; a repeat changes nothing."""
+    """
+    Keep an EC2 event that EventBridge brought; a repeat changes nothing.
+
+    Told to those sessions only whose credentials have proved to be of the event's account.
+    """
     _, is_new = ReceivedSignal.objects.get_or_create(
         event_id=event_id,
         defaults={
@@ -131,12 +143,30 @@ def receive_signal(
     if not is_new:
         return
     watching = SandboxSession.objects.active(at=now).filter(
-        instance_id=instance_id, aws_region=aws_region
+        instance_id=instance_id, aws_region=aws_region, aws_account=aws_account
     )
     line = f"EventBridge brought a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
-    # In the order of their ids: two events at once lock the streams in the same order.
-    for session_id in watching.order_by("pk").values_list("pk", flat=True):
-        publish(session_id, log("SIGNAL", line, level="WARNING"))
+    # Locked, so that none of them ends meanwhile; in the order of their ids, so that two events at
+    # once do not lock each other out.
+    for session in watching.select_for_update(no_key=True).order_by("pk"):
+        publish(session.pk, log("SIGNAL", line, level="WARNING"))
+
+
+def reseal_credentials() -> int:
+    """
+    Seal all credentials with the first key of ENCRYPTION_KEY; return how many there were.
+
+    Safe beside everything else, and to run again: a session that ended meanwhile stays erased.
+
+    :raises CredentialsGone: some are sealed with a key that is no longer listed
+    """
+    resealed = 0
+    sealed = SandboxSession.objects.exclude(sealed_credentials=None)
+    for session in sealed.only("sealed_credentials").iterator():
+        old = session.sealed_credentials
+        unchanged = SandboxSession.objects.filter(pk=session.pk, sealed_credentials=old)
+        resealed += unchanged.update(sealed_credentials=vault.reseal(session))
+    return resealed
 
 
 def _check_credentials_outlive(
@@ -170,23 +200,10 @@ def _check_limit(user: User, now: datetime) -> None:
 
 
 def _check_active(session: SandboxSession, now: datetime) -> None:
-    if session.state == State.EXPIRED or (
-        session.state == State.ACTIVE and session.expires_at <= now
-    ):
+    if session.expires_at <= (session.ended_at or now):
         raise SessionExpired("This session's time is over. Open a new one.")
     if session.state != State.ACTIVE:
         raise SessionEnded("This session is ending or has ended. Open a new one.")
-
-
-def _count_sessions(user: User, now: datetime) -> None:
-    active = SandboxSession.objects.active(at=now).filter(user=user).count()
-    User.objects.filter(pk=user.pk).update(active_sessions_count=active)
-
-
-def _note(session: SandboxSession, action: str, detail: str, now: datetime) -> None:
-    SandboxAction.objects.create(
-        session=session, action=action, detail=detail, created_at=now, completed_at=now
-    )
 
 
 def _welcome(session: SandboxSession, ttl_minutes: int) -> str:

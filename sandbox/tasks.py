@@ -28,19 +28,22 @@ def expire(*, session_id: str, **_: object) -> None:
     cleanup.expire(session_id=UUID(session_id), now=timezone.now())
 
 
+# What a job of the schedule returns stands in the worker's log.
 @shared_task(name="sandbox.cleanup_expired_sessions")
-def cleanup_expired_sessions(**_: object) -> None:
-    nudge(sweeps.cleanup_expired_sessions(now=timezone.now()))
+def cleanup_expired_sessions(**_: object) -> dict[str, int]:
+    due = sweeps.cleanup_expired_sessions(now=timezone.now())
+    nudge(due)
+    return {name: len(moments) for name, moments in due._asdict().items()}
 
 
 @shared_task(name="sandbox.update_session_counts")
-def update_session_counts(**_: object) -> None:
-    sweeps.update_session_counts(now=timezone.now())
+def update_session_counts(**_: object) -> int:
+    return sweeps.update_session_counts(now=timezone.now())
 
 
 @shared_task(name="sandbox.refresh_market")
-def refresh_market(**_: object) -> None:
-    refresh.refresh_market(now=timezone.now())
+def refresh_market(**_: object) -> int:
+    return refresh.refresh_market(now=timezone.now())
 
 
 def nudge(due: sweeps.Due) -> None:

@@ -1,6 +1,8 @@
 """Seals AWS credentials at rest. The first key of ENCRYPTION_KEY seals, each of them opens."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -25,21 +27,35 @@ def unseal(session: SandboxSession) -> Credentials:
 
     :raises CredentialsGone: they are erased, or sealed with a key we no longer have
     """
+    with _known_key():
+        return Credentials(**json.loads(_fernet().decrypt(_sealed(session))))
+
+
+def reseal(session: SandboxSession) -> bytes:
+    """
+    Return them sealed with the first key, without showing what is inside.
+
+    :raises CredentialsGone: they are erased, or sealed with a key we no longer have
+    """
+    with _known_key():
+        return _fernet().rotate(_sealed(session))
+
+
+def _sealed(session: SandboxSession) -> bytes:
     if session.sealed_credentials is None:
         raise CredentialsGone("The AWS credentials of this session are erased.")
+    return bytes(session.sealed_credentials)
+
+
+@contextmanager
+def _known_key() -> Iterator[None]:
     try:
-        opened = _fernet().decrypt(bytes(session.sealed_credentials))
+        yield
     except InvalidToken:
         raise CredentialsGone(
             "The AWS credentials of this session were sealed with a key that ENCRYPTION_KEY no "
             "longer lists. Put the old key back behind the new one."
         ) from None
-    return Credentials(**json.loads(opened))
-
-
-def reseal(sealed: bytes) -> bytes:
-    """Seal again with the first key, without showing what is inside."""
-    return _fernet().rotate(bytes(sealed))
 
 
 def _fernet() -> MultiFernet:

@@ -181,6 +181,7 @@ class EventBridgeView(APIView):
             event_id=event["id"],
             kind=serializers.DETAIL_TYPES[event["detail-type"]],
             instance_id=event["detail"]["instance-id"],
+            aws_account=event["account"],
             aws_region=event["region"],
             at=event["time"],
             now=timezone.now(),

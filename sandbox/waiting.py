@@ -56,7 +56,7 @@ def _patience(request: HttpRequest) -> float:
 
 def _settled(answer: Response, evaluation_id: UUID) -> Response:
     """Put the outcome into the answer that DRF has already negotiated, but not yet rendered."""
-    evaluation = Evaluation.objects.defer("pools").get(pk=evaluation_id)
+    evaluation = Evaluation.objects.defer("packed_pools").get(pk=evaluation_id)
     answer.data = EvaluationOut(evaluation).data
     answer.status_code = HTTPStatus.OK
     if evaluation.error is not None:

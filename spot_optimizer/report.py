@@ -16,19 +16,19 @@ def line_text(line: Line) -> Text:
     """One stored line, as it streams: time, kind, message."""
     body = line.body
     told = body.get("message") or body.get("state") or body.get("reason") or line.type
-    if line.type == Line.Type.DECISION:
-        told = body["evaluation"]["decision"]
     text = Text(f"{line.at:%H:%M:%S}  {body.get('log_type', line.type.upper()):<10} ")
     return text.append(str(told), style=STYLES[body.get("level", "INFO")])
 
 
 def pools_table(told: dict[str, Any]) -> Table:
-    """The best candidates, the cheapest expected hour first."""
+    """The best candidates, the cheapest expected hour first; in bold, where the machine is."""
     table = Table(title="Candidates, by expected cost [USD/h]", title_justify="left", box=SIMPLE)
-    table.add_column("pool", no_wrap=True)
-    for name in ("price", "discount", "Advisor", "P(1 h)", "expected cost"):
-        table.add_column(name, justify="right")
-    for pool in told["candidates"]:
+    table.add_column("pool", overflow="fold")
+    for name in ("price", "discount", "Advisor", "P(1 h)", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    current = told["current"]
+    shown = told["candidates"] + ([] if current in told["candidates"] else [current])
+    for pool in shown:
         table.add_row(
             _where(pool),
             _number(pool["price"]),
@@ -36,6 +36,7 @@ def pools_table(told: dict[str, Any]) -> Table:
             pool["interruption_rate"] or "-",
             "unknown" if pool["crash_probability"] is None else f"{pool['crash_probability']:.4%}",
             _number(pool["expected_cost"]),
+            style="bold" if pool == current else "",
         )
     return table
 

@@ -137,7 +137,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "spot_optimizer.middleware.StaticFiles",
+    "spot_optimizer.middleware.say_emulator",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -252,6 +253,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Evaluate an EC2 instance against every comparable spot pool, live.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",  # what follows it groups the page
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -283,7 +285,8 @@ DJANGO_CELERY_BEAT_TZ_AWARE = True
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL]},
+        # A group is joined anew at each wait: channels of dead processes need not stay for a day.
+        "CONFIG": {"hosts": [REDIS_URL], "group_expiry": 60},
     }
     if REDIS_URL
     else {"BACKEND": "streaming.layers.ThreadSafeLayer"}
@@ -334,5 +337,6 @@ LOGGING = {
         "botocore": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
+        "channels_redis": {"level": "WARNING"},
     },
 }

@@ -4,6 +4,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from spot_optimizer import health
 
+admin.site.site_header = admin.site.site_title = "Spot Optimizer"
+admin.site.index_title = "Operators"
+
 handler400 = "spot_optimizer.api.bad_request"
 handler403 = "spot_optimizer.api.forbidden"
 handler404 = "spot_optimizer.api.page_not_found"

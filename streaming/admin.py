@@ -1,24 +1,9 @@
 """For looking: lines are written by `publish` only, and never changed."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
+from spot_optimizer.read_only import ReadOnlyAdmin
 from streaming.models import Line, Stream
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Stream)

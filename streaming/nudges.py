@@ -47,7 +47,7 @@ class Nudges:
         traceback: TracebackType | None,
     ) -> None:
         self._away = True  # whatever goes wrong now concerns nobody: the group forgets us too
-        with suppress(RedisError, OSError):
+        with suppress(RedisError, OSError, RuntimeError):
             async with asyncio.timeout(LOOK_EVERY):
                 await self._give_up(attempts=10)
                 await self._layer.group_discard(NUDGES, self._channel)
@@ -83,7 +83,8 @@ class Nudges:
                 return  # and look: of what came before, nobody told us
             while not self._says_news(await self._layer.receive(self._channel)):
                 pass
-        except (RedisError, OSError) as error:
+        # Redis's layer raises RuntimeError where an earlier outage has left its state broken.
+        except (RedisError, OSError, RuntimeError) as error:
             self._joined = False
             self._say_that_it_is_away(error)
             await asyncio.sleep(LOOK_EVERY)

@@ -234,6 +234,28 @@ class TestFit:
 
         assert all(term.weight == term.unknown == 0 for term in model.market)
 
+    def test_between_groups_of_different_levels_it_stands_at_their_mean(self):
+        calm = some_examples([2] * 4000, [0] * 4000, **known(4000))
+        rough = some_examples([2] * 1000, [4] * 1000, **known(1000))
+
+        model = fit([calm, rough._replace(label_day=AFTER[1])], market=False)
+
+        # of the log-odds of 2.5 % and 30 %: 0.8 · -3.664 + 0.2 · -0.847 = -3.101
+        month = -np.expm1(-model.hazard(calm.features)[:1] * HOURS)
+        assert month == pytest.approx([1 / (1 + np.exp(3.101))], abs=0.01)
+
+    def test_a_hundred_zones_that_share_a_label_count_as_one(self):
+        zones = some_examples([0] * 100, [0] * 100)._replace(
+            offers=[("us-east-1", "m.large")] * 100
+        )
+        others = some_examples([0] * 100, [4] * 100)
+
+        model = fit([zones, others._replace(source="file")], market=False)
+
+        # (1 · 0.025 + 100 · 0.30) / 101 = 0.297
+        month = -np.expm1(-model.hazard(others.features)[:1] * HOURS)
+        assert month == pytest.approx([0.297], abs=0.02)
+
     def test_refuses_a_feature_that_never_differs(self):
         group = some_examples([0, 4] * 100, [0, 4] * 100, **{**known(200), MARKET[2]: [0.5] * 200})
 

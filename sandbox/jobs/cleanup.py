@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import User
+from sandbox.bookkeeping import count_active_sessions, note
 from sandbox.models import Evaluation, SandboxAction, SandboxSession
 from streaming.publish import log, publish, session_ended, status
 
@@ -17,7 +17,7 @@ def expire(*, session_id: UUID, now: datetime) -> None:
     this = SandboxSession.objects.filter(pk=session_id)
     with transaction.atomic():
         if this.overdue(at=now).move(to=State.EXPIRED):
-            _note(session_id, "session_expired", now=now)
+            note(session_id, "session_expired")
             publish(session_id, log("SYSTEM", "The session's time is over."), status(State.EXPIRED))
     clean_up(session_id=session_id, now=now)
 
@@ -42,11 +42,9 @@ def clean_up(*, session_id: UUID, now: datetime) -> None:
 def _end(session_id: UUID, now: datetime) -> None:
     _fail_pending(session_id, now)
     expired = SandboxAction.objects.filter(session=session_id, action="session_expired").exists()
-    _note(session_id, "credentials_erased", now=now)
-    _note(session_id, "session_ended", now=now)
+    note(session_id, "session_ended", "credentials erased")
     session = SandboxSession.objects.only("user_id").get(pk=session_id)
-    active = SandboxSession.objects.active(at=now).filter(user=session.user_id).count()
-    User.objects.filter(pk=session.user_id).update(active_sessions_count=active)
+    count_active_sessions(session.user_id, now=now)
     publish(
         session_id,
         log("CLEANUP", "Nothing was made in AWS, so nothing is left to remove there."),
@@ -59,12 +57,6 @@ def _end(session_id: UUID, now: datetime) -> None:
 def _fail_pending(session_id: UUID, now: datetime) -> None:
     """Nobody shall wait for an evaluation of a session that has ended."""
     error = {"code": "session_ended", "detail": "The session ended before this was decided."}
-    Evaluation.objects.pending().filter(session=session_id).update(
-        state=Evaluation.State.FAILED, error=error, settled_at=now
-    )
-
-
-def _note(session_id: UUID, action: str, *, now: datetime) -> None:
-    SandboxAction.objects.create(
-        session_id=session_id, action=action, created_at=now, completed_at=now
-    )
+    pending = Evaluation.objects.pending().filter(session=session_id)
+    for _ in range(pending.update(state=Evaluation.State.FAILED, error=error, settled_at=now)):
+        note(session_id, "evaluation_settled", error["code"])

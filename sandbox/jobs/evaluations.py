@@ -14,8 +14,9 @@ from lab.experiments import log_experiment
 from lab.pipeline import stages_of
 from lab.queries import Asked, get_config, model_for
 from sandbox import vault
+from sandbox.bookkeeping import note
 from sandbox.deciding import Decided, decide, preferences_of
-from sandbox.models import Evaluation, SandboxAction, SandboxSavings, SandboxSession
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools
 from sandbox.queries import received_signal
 from sandbox.telling import LeaseLost, Teller
 from sandbox.zones import names_by_id
@@ -84,7 +85,7 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
     _tell_fallback(teller, asked)
     access = Access(vault.unseal(session), session.aws_region)
     teller.tell("aws", log("SCRAPER", f"Asking AWS about {session.instance_id}."))
-    instance = _instance(session, access, deadline)
+    instance = _instance(session, access, teller, deadline)
     signal = _signal(instance, access, teller, deadline, now)
     names = _zone_names(session, access, deadline)
     zone_ids = {name: zone_id for zone_id, name in names.items()}
@@ -121,8 +122,17 @@ def _tell_fallback(teller: Teller, asked: Asked) -> None:
     teller.tell("model_fallback", log("MODEL", told, level="WARNING"))
 
 
-def _instance(session: SandboxSession, access: Access, deadline: Deadline) -> Instance:
+def _instance(
+    session: SandboxSession, access: Access, teller: Teller, deadline: Deadline
+) -> Instance:
     instance = describe_instance(access, session.instance_id, deadline=deadline)
+    if (session.instance_type, session.availability_zone) != (
+        instance.instance_type,
+        instance.zone,
+    ):
+        found = f"{instance.instance_type} in {instance.zone}"
+        text = f"It is {found}, not what the session says; {found} is what is evaluated."
+        teller.tell("mismatch", log("SCRAPER", text, level="WARNING"))
     if instance.state not in ALIVE:
         raise NotRunning(f"{instance.instance_id} is {instance.state}. Start it, then ask again.")
     return instance
@@ -136,7 +146,8 @@ def _signal(
     if instance.spot_request_id is None:
         return brought
     asked = interruption_signal(access, instance.spot_request_id, deadline=deadline)
-    text = f"Its spot request is {asked.status_code}; EventBridge brought {brought}."
+    news = "nothing" if brought == "NONE" else f"a {brought} signal"
+    text = f"Its spot request is {asked.status_code}; EventBridge brought {news}."
     teller.tell("signals", log("SIGNAL", text))
     return asked.kind if asked.kind != "NONE" else brought
 
@@ -177,7 +188,7 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: Decided, now: datet
             state=Evaluation.State.DECIDED,
             decision=decided.body["decision"],
             outcome=decided.body,
-            pools=decided.pools,
+            packed_pools=pack_pools(decided.pools),
         )
         SandboxSavings.objects.create(
             evaluation=evaluation,
@@ -207,10 +218,5 @@ def _write(evaluation: Evaluation, teller: Teller, now: datetime, **outcome: Any
     this = Evaluation.objects.filter(pk=evaluation.pk)
     if not this.settle(leased_until=teller.leased_until, settled_at=Now(), **outcome):
         raise LeaseLost
-    SandboxAction.objects.create(
-        session=evaluation.session,
-        action="evaluation_settled",
-        detail=outcome.get("decision") or outcome["error"]["code"],
-        created_at=now,
-        completed_at=now,
-    )
+    detail = outcome.get("decision") or outcome["error"]["code"]
+    note(evaluation.session_id, "evaluation_settled", detail)

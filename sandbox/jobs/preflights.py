@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from sandbox import vault
-from sandbox.models import SandboxAction, SandboxSession
+from sandbox.bookkeeping import note
+from sandbox.models import SandboxSession
 from sandbox.zones import names_by_id
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import Instance, describe_instance
@@ -59,15 +60,18 @@ def preflight(*, session_id: UUID, now: datetime) -> None:
 def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None:
     passed = all(check.status == "passed" for check in checks)
     state = Preflight.PASSED if passed else Preflight.FAILED
+    # Still active: behind the end of a session nobody says anything.
     mine = SandboxSession.objects.filter(
-        pk=session.pk, preflight_leased_until=now + LEASE, preflight_state=Preflight.PENDING
+        pk=session.pk,
+        state=SandboxSession.State.ACTIVE,
+        preflight_leased_until=now + LEASE,
+        preflight_state=Preflight.PENDING,
     )
     with transaction.atomic():
         told = [check._asdict() for check in checks]
-        if mine.update(preflight_state=state, preflight_checks=told, zone_names=session.zone_names):
-            SandboxAction.objects.create(
-                session=session, action="preflight", detail=state, created_at=now, completed_at=now
-            )
+        found = {"aws_account": session.aws_account, "zone_names": session.zone_names}
+        if mine.update(preflight_state=state, preflight_checks=told, **found):
+            note(session.pk, "preflight", state)
             publish(session.pk, *[_line(check) for check in checks], _verdict(passed=passed))
 
 
@@ -96,6 +100,7 @@ def _checks(session: SandboxSession) -> Iterator[Check]:
         yield Check("credentials", "failed", str(refusal))
         yield from _skipped("instance", "instance_type", "availability_zone", "permissions")
         return
+    session.aws_account = identity.account
     yield Check("credentials", "passed", f"AWS knows them as {identity.arn}.")
     try:
         instance = describe_instance(access, session.instance_id, deadline=deadline)
@@ -149,7 +154,9 @@ def _permissions(
         yield Check("permissions", "failed", str(refusal))
         return
     missing = [permission for permission in asked if not permission.is_granted]
-    for permission in missing:
-        yield Check("permissions", "failed", f"Missing {permission.action}. {permission.detail}")
-    if not missing:
+    if missing:
+        names = ", ".join(permission.action for permission in missing)
+        details = " ".join(permission.detail for permission in missing)
+        yield Check("permissions", "failed", f"Missing {names}. {details}")
+    else:
         yield Check("permissions", "passed", f"All {len(asked)} that are needed are granted.")

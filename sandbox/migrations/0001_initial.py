@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("outcome", models.JSONField(blank=True, null=True)),
-                ("pools", models.JSONField(blank=True, default=list)),
+                ("packed_pools", models.BinaryField(blank=True, null=True)),
                 (
                     "requested_model",
                     models.ForeignKey(
@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ("aws_access_key_last4", models.CharField(max_length=4)),
                 ("sealed_credentials", models.BinaryField(blank=True, null=True)),
                 ("credentials_expire_at", models.DateTimeField(blank=True, null=True)),
-                ("health_check_url", models.URLField(blank=True, default="", max_length=500)),
+                ("health_check_url", models.CharField(blank=True, default="", max_length=500)),
                 ("preferences", models.JSONField(default=dict)),
                 (
                     "preflight_state",
@@ -195,6 +195,7 @@ class Migration(migrations.Migration):
                     "stream_ticket",
                     models.CharField(default=sandbox.models.new_stream_ticket, max_length=64),
                 ),
+                ("aws_account", models.CharField(blank=True, default="", max_length=12)),
                 ("zone_names", models.JSONField(blank=True, default=dict)),
                 (
                     "user",

@@ -180,7 +180,11 @@ class TestSignals:
 
     def test_a_rebalance_recommendation_drains(self, market, client, settings):
         session = an_emulated_session(market)
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        # Somebody else's keys prove nothing about this instance, so their owner is told nothing.
+        stranger = a_session(instance_id=session.instance_id, aws_region=session.aws_region)
         event = an_event("EC2 Instance Rebalance Recommendation", session)
+        event["account"] = market.account_id
 
         for _ in range(2):  # EventBridge may bring it twice
             answer = client.post(
@@ -196,6 +200,7 @@ class TestSignals:
         assert outcome["aws_signal"] == "REBALANCE"
         told = [text for text in messages(session) if "EventBridge brought a signal" in text]
         assert len(told) == 1
+        assert not any("EventBridge" in text for text in messages(stranger))
 
     @pytest.mark.parametrize("secret", [None, "", "wrong", "wröng"])
     def test_nobody_else_sends_signals(self, client, secret, settings):
@@ -318,6 +323,8 @@ class TestPreflight:
         session = an_emulated_session(market)
         SandboxSession.objects.filter(pk=session.pk).update(instance_type="x9.huge")
 
+        assert evaluated(session).state == "decided"
+        assert any("not what the session says" in text for text in messages(session))
         preflights.preflight(session_id=session.pk, now=timezone.now())
 
         session.refresh_from_db()

@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -146,15 +147,22 @@ class TestOpening:
         assert SECRET.encode() not in bytes(session.sealed_credentials)
         assert vault.unseal(session).secret_key == SECRET
 
-    def test_an_old_key_still_opens_and_the_new_one_seals(self, settings):
-        session = a_session()
+    def test_keys_are_rotated_while_sessions_live(self, settings):
+        session, ended = a_session(), a_session()
+        services.end_session(session=ended, now=timezone.now())
+        cleanup.clean_up(session_id=ended.pk, now=timezone.now())
+        old = settings.ENCRYPTION_KEYS
         new = "bmV3LWtleS1uZXcta2V5LW5ldy1rZXktbmV3LWtleS0="
-        settings.ENCRYPTION_KEYS = [new, *settings.ENCRYPTION_KEYS]
 
-        session.sealed_credentials = vault.reseal(session.sealed_credentials)
+        settings.ENCRYPTION_KEYS = [new, *old]
+        call_command("rotate_keys")
         settings.ENCRYPTION_KEYS = [new]
 
+        session.refresh_from_db()
         assert vault.unseal(session).secret_key == SECRET
+        settings.ENCRYPTION_KEYS = old
+        with pytest.raises(vault.CredentialsGone):
+            vault.unseal(session)
 
 
 @pytest.mark.django_db(transaction=True)

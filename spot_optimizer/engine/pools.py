@@ -29,6 +29,7 @@ class InstanceType(NamedTuple):
     virtualization_types: tuple[str, ...]
     boot_modes: tuple[str, ...]
     spot_supported: bool
+    current_generation: bool  # AWS sells it as such; an older one is slower, vCPU by vCPU
 
     @property
     def family(self) -> str:

@@ -54,6 +54,8 @@ def mismatch(kind: InstanceType, own: InstanceType, machine: Machine) -> str | N
         return "bare_metal"
     if kind.burstable and not own.burstable:
         return "burstable"
+    if own.current_generation and not kind.current_generation:
+        return "previous_generation"
     return _image_mismatch(kind, own, machine)
 
 

@@ -107,6 +107,7 @@ def instance_type(facts: InstanceTypeFacts) -> InstanceType:
         virtualization_types=tuple(facts.virtualization_types),
         boot_modes=tuple(facts.boot_modes),
         spot_supported="spot" in facts.usage_classes,
+        current_generation=facts.current_generation,
     )
 
 

@@ -19,3 +19,5 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]  # nobody's real credentials may reach a test
 
 from spot_optimizer.settings import *  # noqa: E402, F403
+
+VAR_DIR.mkdir(parents=True, exist_ok=True)  # noqa: F405  # a fresh clone has none

@@ -38,6 +38,7 @@ def a_type(name: str = "m5.large", **facts: Any) -> InstanceType:
         virtualization_types=("hvm",),
         boot_modes=("legacy-bios", "uefi"),
         spot_supported=True,
+        current_generation=True,
     )
     return kind._replace(**facts)
 

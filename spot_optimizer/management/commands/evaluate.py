@@ -46,9 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the evaluation, and no more")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.console = Console(
-            file=cast("IO[str]", self.stdout), quiet=options["json"], soft_wrap=True
-        )
+        self.console = Console(file=cast("IO[str]", self.stdout), quiet=options["json"])
         try:
             told = self._as_of(options) if options["as_of"] else self._live(options)
         except DomainError as refusal:
@@ -80,7 +78,8 @@ class Command(BaseCommand):
         try:
             evaluation = services.request_evaluation(session=session, now=timezone.now())
             for line in _lines_while_working(session, evaluation):
-                self.console.print(line_text(line), soft_wrap=True)
+                if line.type != Line.Type.DECISION:  # the panel says it
+                    self.console.print(line_text(line), soft_wrap=True)
         finally:
             services.end_session(session=session, now=timezone.now())
             cleanup.clean_up(session_id=session.pk, now=timezone.now())

@@ -148,8 +148,9 @@ def tour(facts: dict[str, Any]) -> str:
     return f"""A tour to paste into another terminal (it needs curl and python3):
 
   field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
+  ME=me$RANDOM$RANDOM
   TOKEN=$({post} {base_url}/api/v1/auth/register \\
-    -d '{{"email": "me@example.com", "username": "me", "password": "SecurePassword123"}}' \\
+    -d '{{"email": "'$ME'@example.com", "username": "'$ME'", "password": "SecurePassword123"}}' \\
     | field access_token)
   SESSION=$({post} -H "Authorization: Bearer $TOKEN" {base_url}/api/v1/sandbox/sessions \\
     -d '{body}' | field session_id)

@@ -1,0 +1,201 @@
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from accounts.models import User
+from sandbox import services, tasks
+from sandbox.jobs import cleanup, refresh, sweeps
+from sandbox.models import Evaluation, SandboxSession
+from sandbox.testing import a_session, an_emulated_session, an_evaluation
+from spot_optimizer.aws.session import Credentials
+from spot_optimizer.celery import app
+from streaming.models import Line, Stream
+
+pytestmark = pytest.mark.django_db
+
+
+def an_overdue_session(**fields):
+    return a_session(ttl_minutes=15, now=timezone.now() - timedelta(minutes=16), **fields)
+
+
+def states():
+    return sorted(SandboxSession.objects.values_list("state", flat=True))
+
+
+class TestSchedule:
+    def test_the_three_jobs_are_rows_that_an_operator_may_edit(self):
+        jobs = PeriodicTask.objects.filter(task__startswith="sandbox.")
+
+        assert {(job.name, job.interval.every, job.expire_seconds) for job in jobs} == {
+            ("cleanup_expired_sessions", 5, 300),
+            ("update_session_counts", 10, 600),
+            ("refresh_market", 5, 300),
+        }
+
+    def test_each_names_a_task_that_is_there(self):
+        app.loader.import_default_modules()
+
+        for job in PeriodicTask.objects.exclude(task__startswith="celery."):
+            assert job.task in app.tasks, job.task
+
+
+class TestExpiry:
+    def test_the_sweep_alone_ends_what_is_overdue(self):
+        session = an_overdue_session()
+        alive = a_session()
+
+        sweeps.cleanup_expired_sessions(now=timezone.now())
+
+        session.refresh_from_db()
+        alive.refresh_from_db()
+        assert (session.state, alive.state) == ("ended", "active")
+        assert session.sealed_credentials is None
+        told = Line.objects.filter(stream=session.pk)
+        assert [line.body["state"] for line in told.filter(type="status")] == [
+            "expired",
+            "ending",
+            "ended",
+        ]
+        assert told.latest("seq").body == {"reason": "expired"}
+
+    def test_the_moments_own_task_alone_does_it_as_well(self):
+        session = an_overdue_session()
+
+        cleanup.expire(session_id=session.pk, now=timezone.now())
+
+        assert states() == ["ended"]
+
+    def test_both_do_the_work_once(self):
+        session = an_overdue_session()
+
+        for _ in range(2):
+            cleanup.expire(session_id=session.pk, now=timezone.now())
+            sweeps.cleanup_expired_sessions(now=timezone.now())
+
+        ends = Line.objects.filter(stream=session.pk, type="session_ended")
+        assert ends.count() == 1
+
+    def test_too_early_changes_nothing(self):
+        session = a_session()
+
+        cleanup.expire(session_id=session.pk, now=timezone.now())
+
+        assert states() == ["active"]
+
+    def test_hands_out_only_those_that_expire_before_the_next_sweep(self):
+        now = timezone.now()
+        soon = a_session(ttl_minutes=15, now=now - timedelta(minutes=12))
+        a_session(ttl_minutes=15, now=now)
+
+        due = sweeps.cleanup_expired_sessions(now=now)
+
+        assert due.expiries == [(soon.pk, soon.expires_at)]
+
+
+class TestOneFailing:
+    def test_stops_no_other(self):
+        broken, well = an_overdue_session(), an_overdue_session()
+        # Its next line is there already, so the database refuses to write it.
+        last_seq = Stream.objects.get(pk=broken.pk).last_seq
+        Line.objects.create(stream_id=broken.pk, seq=last_seq + 1, type="log", body={})
+
+        sweeps.cleanup_expired_sessions(now=timezone.now())
+
+        well.refresh_from_db()
+        broken.refresh_from_db()
+        assert well.state == "ended"
+        assert broken.state == "active"
+        assert broken.sealed_credentials is not None
+
+    def test_is_taken_up_by_the_next_run(self):
+        session = a_session()
+        services.end_session(session=session, now=timezone.now())
+
+        sweeps.cleanup_expired_sessions(now=timezone.now())
+
+        assert states() == ["ended"]
+
+
+class TestLostNudges:
+    def test_are_found_again(self):
+        session = a_session(now=timezone.now() - timedelta(minutes=1))
+        evaluation = services.request_evaluation(
+            session=session, now=timezone.now() - timedelta(minutes=1)
+        )
+
+        due = sweeps.find_due(now=timezone.now(), older_than=sweeps.NUDGED_FOR)
+
+        assert [pk for pk, _ in due.evaluations] == [evaluation.pk]
+        assert [pk for pk, _ in due.preflights] == [session.pk]
+
+    def test_young_ones_are_left_to_their_nudge(self):
+        an_evaluation()
+
+        due = sweeps.find_due(now=timezone.now(), older_than=sweeps.NUDGED_FOR)
+
+        assert (due.evaluations, due.preflights) == ([], [])
+
+    def test_a_held_one_is_asked_for_when_its_lease_ends(self):
+        evaluation = an_evaluation()
+        later = timezone.now() + timedelta(minutes=2)
+        Evaluation.objects.update(leased_until=later)
+
+        due = sweeps.find_due(now=timezone.now())
+
+        assert due.evaluations == [(evaluation.pk, later)]
+
+    def test_at_the_start_of_the_only_process_every_lease_is_a_dead_ones(self):
+        evaluation = an_evaluation()
+        Evaluation.objects.update(leased_until=timezone.now() + timedelta(minutes=2))
+
+        sweeps.release_leases()
+
+        assert Evaluation.objects.get(pk=evaluation.pk).leased_until is None
+
+
+class TestCounts:
+    def test_wrong_ones_are_put_right(self):
+        session, other = a_session(), a_session()
+        User.objects.filter(pk=session.user_id).update(active_sessions_count=7)
+
+        wrong = sweeps.update_session_counts(now=timezone.now())
+
+        assert wrong == 1
+        assert set(User.objects.values_list("active_sessions_count", flat=True)) == {1}
+        assert other.user_id
+
+
+class TestRefreshMarket:
+    def test_refreshes_what_evaluations_look_at(self, market):
+        an_emulated_session(market)
+
+        assert refresh.refresh_market(now=timezone.now()) == 1
+
+    def test_without_a_session_nobody_asks_aws(self, market):
+        before = market.last_request()
+
+        assert refresh.refresh_market(now=timezone.now()) == 0
+        assert market.last_request() == before
+
+    def test_refused_credentials_give_way_to_the_next_ones(self, market):
+        an_emulated_session(market)
+        session = an_emulated_session(market)
+        other = a_session(credentials=Credentials("AKIA...", "..."), aws_region=session.aws_region)
+
+        assert refresh.refresh_market(now=timezone.now()) == 1
+        assert other.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_worker_does_what_the_beat_asks(worker):
+    session = an_overdue_session()
+
+    tasks.cleanup_expired_sessions.delay()
+
+    deadline = timezone.now() + timedelta(seconds=20)
+    while states() != ["ended"] and timezone.now() < deadline:
+        time.sleep(0.05)
+    assert SandboxSession.objects.get(pk=session.pk).state == "ended"

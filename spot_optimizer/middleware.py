@@ -1,0 +1,64 @@
+"""
+Middleware that may be async: a sync one would hold a thread for as long as a request waits.
+"""
+
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """WhiteNoise, whose own middleware is sync only."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self._answer(request) if self.is_async else super().__call__(request)
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        static_file = self.files.get(request.path_info)
+        if static_file is None:
+            answer: HttpResponseBase = await self.get_response(request)
+            return answer
+        return await sync_to_async(self._whole, thread_sensitive=False)(static_file, request)
+
+    def _whole(self, static_file: Any, request: HttpRequest) -> HttpResponse:
+        """Read the file: under ASGI Django would collect a file's pieces, and warn of it."""
+        streaming = self.serve(static_file, request)
+        try:
+            content = b"".join(streaming.streaming_content)
+        finally:
+            streaming.close()
+        return HttpResponse(content, status=streaming.status_code, headers=streaming.headers)
+
+
+@sync_and_async_middleware
+def say_emulator(get_response: Any) -> Any:
+    """Tell in every answer that AWS is an emulator here, so that nobody takes it for the real."""
+
+    def say(answer: HttpResponseBase) -> HttpResponseBase:
+        if settings.AWS_ENDPOINT_URL:
+            answer.headers["X-Spot-Optimizer-AWS"] = "emulator"
+        return answer
+
+    if iscoroutinefunction(get_response):
+
+        async def later(request: HttpRequest) -> HttpResponseBase:
+            return say(await get_response(request))
+
+        return later
+
+    def now(request: HttpRequest) -> HttpResponseBase:
+        return say(get_response(request))
+
+    return now
