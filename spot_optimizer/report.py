@@ -44,13 +44,15 @@ def pools_table(told: dict[str, Any]) -> Table:
 def decision_panel(told: dict[str, Any]) -> Panel:
     target, savings = told["target"], told["projected_savings"]
     where = f" to {_where(target)}" if target else ""
+    fallback = told.get("model_fallback")
+    instead = f"\n{fallback['reason']} So this is another model's." if fallback else ""
     kept, considered = told["counts"]["kept"], told["counts"]["considered"]
     text = (
         f"{told['reason']}\n"
         f"Projected savings: {savings['hourly']:.4f} USD/h, {savings['monthly']:.2f} USD a month "
         f"({savings['percent']:.1f} %). {kept} of {considered} pools kept.\n"
         f"Model {told['model']['name']} {told['model']['version']}, market as of "
-        f"{told['market_as_of']}, inputs {told['inputs_hash'][:12]}."
+        f"{told['market_as_of']}, inputs {told['inputs_hash'][:12]}.{instead}"
     )
     return Panel(text, title=f"{told['decision']}{where}", title_align="left")
 

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 from accounts.testing import a_user, signed_in
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
 from lab.testing import INSTANCE, a_challenger, a_config
+from lab.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
 LAB = "/api/v1/lab"
@@ -41,9 +42,19 @@ def to_stage(client, model, stage):
 
 
 class TestWhoMayWhat:
-    READS = ["models", "models/{model}", "pipeline-status/{instance}", "config/{instance}"]
-    READS += ["experiments/{instance}"]
     OF_AN_INSTANCE = ["pipeline-status/{instance}", "config/{instance}", "experiments/{instance}"]
+    READS = ["models", "models/{model}", *OF_AN_INSTANCE]
+    WRITES = ["assign-model", "config/{instance}", "models/{model}/stage"]
+
+    def test_the_tables_below_name_every_address(self):
+        known = {
+            str(each.pattern)
+            .replace("<uuid:model_id>", "{model}")
+            .replace("<str:instance_id>", "{instance}")
+            for each in urlpatterns
+        }
+
+        assert known == {*self.READS, *self.WRITES}
 
     def asked(self, client, path):
         filled = path.format(model=the_champion().pk, instance=INSTANCE)

@@ -9,6 +9,8 @@ from django.utils import timezone
 from accounts.testing import signed_in
 from lab import artifacts
 from lab.models import ModelRegistry
+from lab.services import set_stage
+from lab.testing import a_challenger
 from sandbox import services
 from sandbox.jobs import evaluations, preflights, sweeps
 from sandbox.models import SandboxSavings, SandboxSession
@@ -371,6 +373,18 @@ class TestAsking:
         )
 
         assert answer.status_code == 404
+
+    def test_an_archived_model_is_refused(self):
+        session, model = a_session(), a_challenger()
+        set_stage(model_id=model.pk, stage="archived", by=None, now=timezone.now())
+
+        answer = signed_in(session.user).post(
+            f"/api/v1/sandbox/sessions/{session.pk}/evaluate",
+            {"model_id": str(model.pk)},
+            format="json",
+        )
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "model_archived")
 
 
 def an_event(kind, session):
