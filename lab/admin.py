@@ -7,7 +7,11 @@ from accounts.models import User
 from lab import services
 from lab.models import (
     Archive,
-    ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange,
+    ConfigChange,
+    ExperimentLog,
+    InstanceConfig,
+    ModelRegistry,
+    StageChange,
 )
 from spot_optimizer.errors import DomainError
 from spot_optimizer.read_only import ReadOnlyAdmin
