@@ -22,7 +22,7 @@ from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, s
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
-schedule = importlib.import_module("lab.migrations.0020_archive_schedule")
+schedule = importlib.import_module("lab.migrations.0005_archive")
 
 
 def clean_up(now=NOON):
