@@ -13,6 +13,7 @@ from spot_optimizer.market.models import (
     Coverage,
     OnDemandPrice,
     Pool,
+    PoolQuerySet,
     Region,
     SpotPrice,
     in_force,
@@ -131,7 +132,7 @@ def price_changes(
     return changes.filter(Exists(certain), next_at__gt=begin).select_related("pool")
 
 
-def _in_zone(pools: QuerySet[Pool], zone_id: str) -> QuerySet[Pool]:
+def _in_zone(pools: PoolQuerySet, zone_id: str) -> PoolQuerySet:
     """:raises Invalid: none of them is there"""
     known = sorted(set(pools.values_list("zone_id", flat=True)))
     if zone_id in known:
