@@ -15,6 +15,7 @@ from spot_optimizer.aws.session import Access, Deadline
 from spot_optimizer.aws.types import comparable_types
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import ingest
+from spot_optimizer.market.asking import ADVISOR, BEGINNING, asked_since, on_demand
 from spot_optimizer.market.models import Refresh, WatchedType, WatchedTypeQuerySet
 from spot_optimizer.market.snapshot import Alike
 
@@ -83,26 +84,32 @@ def _counts(alike: Alike) -> list[int]:
 def fetch_on_demand(errand: Errand) -> None:
     """Learn once a day what the region's types cost on demand."""
     system = errand.product.operating_system
-    if not _is_due(errand, f"on-demand {system}", ON_DEMAND_EVERY):
+    what = on_demand(system)
+    if not _is_due(errand, what, ON_DEMAND_EVERY):
         return
     errand.say(f"Fetching the on-demand prices of {errand.region} for {system}.")
     fetched = told = 0
     for prices in on_demand_prices(
         errand.access, operating_system=system, deadline=errand.deadline
     ):
-        ingest.store_on_demand(region=errand.region, prices=prices, learned_at=errand.now)
+        ingest.store_on_demand(
+            region=errand.region,
+            prices=prices,
+            learned_at=errand.now,
+            since=_since(errand, what),
+        )
         fetched += len(prices)
         if fetched >= told + TELL_EVERY:
             told = fetched
             errand.say(f"{fetched} on-demand prices fetched.")
     if fetched > told:
         errand.say(f"{fetched} on-demand prices fetched.")
-    ingest.note_refresh(region=errand.region, what=f"on-demand {system}", now=errand.now)
+    ingest.note_all_told(region=errand.region, what=what, now=errand.now)
 
 
 def fetch_advisor(errand: Errand) -> None:
     """Learn once an hour what the Spot Advisor says. An evaluation can do without it."""
-    if not _is_due(errand, "advisor", ADVISOR_EVERY):
+    if not _is_due(errand, ADVISOR, ADVISOR_EVERY):
         return
     errand.say("Fetching the Spot Advisor's interruption bands.")
     try:
@@ -111,8 +118,13 @@ def fetch_advisor(errand: Errand) -> None:
         errand.deadline.check()
         errand.say(f"The Spot Advisor cannot be read. {refusal} What was known before is used.")
         return
-    ingest.store_advisor(region=errand.region, rows=advisor.rows, learned_at=errand.now)
-    ingest.note_refresh(region=errand.region, what="advisor", now=errand.now)
+    ingest.store_advisor(
+        region=errand.region,
+        rows=advisor.rows,
+        learned_at=errand.now,
+        since=_since(errand, ADVISOR),
+    )
+    ingest.note_all_told(region=errand.region, what=ADVISOR, now=errand.now)
 
 
 def fetch_first_prices(errand: Errand, watched: WatchedTypeQuerySet) -> None:
@@ -181,6 +193,12 @@ def _store(
         instance_types=instance_types,
         until=errand.now,
     )
+
+
+def _since(errand: Errand, what: str) -> datetime:
+    """Return from when on AWS tells this: the first time all is stored, known from files or not."""
+    since = asked_since(region=errand.region, what=what, at=errand.now)
+    return errand.now if since == BEGINNING else since
 
 
 def _is_due(errand: Errand, what: str, every: timedelta) -> bool:

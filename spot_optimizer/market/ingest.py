@@ -18,6 +18,7 @@ from spot_optimizer.aws.advisor import AdvisorRow
 from spot_optimizer.aws.on_demand import OnDemandPrice as PriceOnDemand
 from spot_optimizer.aws.prices import SpotPrice as PriceOfPool
 from spot_optimizer.aws.types import TypeFacts
+from spot_optimizer.market.asking import BEGINNING, first_time
 from spot_optimizer.market.history import (
     MICRO,
     History,
@@ -167,6 +168,15 @@ def note_refresh(*, region: str, what: str, now: datetime) -> None:
         )
 
 
+def note_all_told(*, region: str, what: str, now: datetime) -> None:
+    """Note a refresh, and the first one for ever: from then on only what AWS told itself counts."""
+    with transaction.atomic():
+        note_refresh(region=region, what=what, now=now)
+        Refresh.objects.get_or_create(
+            region_id=region, what=first_time(what), defaults={"refreshed_at": now}
+        )
+
+
 def store_types(facts: Collection[TypeFacts], *, now: datetime) -> None:
     """Store what instance types are as of ``now``; a newer description replaces an older one."""
     rows = [
@@ -193,13 +203,21 @@ def _columns(facts: TypeFacts) -> dict[str, Any]:
     return columns | {"accelerator": facts.accelerator or ""}
 
 
-def store_on_demand(*, region: str, prices: Iterable[PriceOnDemand], learned_at: datetime) -> None:
-    """Store those on-demand prices that differ from what was known at ``learned_at``."""
+def store_on_demand(
+    *,
+    region: str,
+    prices: Iterable[PriceOnDemand],
+    learned_at: datetime,
+    since: datetime = BEGINNING,
+) -> None:
+    """Store those on-demand prices that differ from what was known ``since`` to ``learned_at``."""
     learned = {(price.operating_system, price.instance_type): price for price in prices}
     with transaction.atomic():
         take(region)
         rows = OnDemandPrice.objects.filter(
-            region=region, at__lte=learned_at, instance_type__in=[name for _, name in learned]
+            region=region,
+            at__range=(since, learned_at),
+            instance_type__in=[name for _, name in learned],
         )
         known = {
             (row.operating_system, row.instance_type): row.price for row in rows.order_by("at")
@@ -221,8 +239,10 @@ def store_on_demand(*, region: str, prices: Iterable[PriceOnDemand], learned_at:
         )
 
 
-def store_advisor(*, region: str, rows: Iterable[AdvisorRow], learned_at: datetime) -> None:
-    """Store those of the region's bands that differ from what was known at ``learned_at``."""
+def store_advisor(
+    *, region: str, rows: Iterable[AdvisorRow], learned_at: datetime, since: datetime = BEGINNING
+) -> None:
+    """Store those of its bands that differ from what was known ``since`` to ``learned_at``."""
     learned = {
         (row.operating_system, row.instance_type): (row.band, row.savings_percent)
         for row in rows
@@ -230,10 +250,10 @@ def store_advisor(*, region: str, rows: Iterable[AdvisorRow], learned_at: dateti
     }
     with transaction.atomic():
         take(region)
-        bands = AdvisorBand.objects.filter(region=region, at__lte=learned_at).order_by("at")
+        bands = AdvisorBand.objects.filter(region=region, at__range=(since, learned_at))
         known = {
             (row.operating_system, row.instance_type): (row.band, row.savings_percent)
-            for row in bands
+            for row in bands.order_by("at")
         }
         AdvisorBand.objects.bulk_create(
             [

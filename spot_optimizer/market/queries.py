@@ -7,11 +7,13 @@ from django.db.models.functions import Coalesce, Concat
 
 from spot_optimizer.aws.products import Product
 from spot_optimizer.errors import Invalid
+from spot_optimizer.market.asking import ADVISOR, BEGINNING, asked_since, on_demand
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
     OnDemandPrice,
     Pool,
+    PoolQuerySet,
     Region,
     SpotPrice,
     in_force,
@@ -19,7 +21,6 @@ from spot_optimizer.market.models import (
 
 # What was refreshed within so long of the newest counts as refreshed together with it.
 TOGETHER = timedelta(minutes=10)
-BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 
@@ -69,13 +70,18 @@ def pools_in_force(
     pools = Pool.objects.filter(region=region, product=product.description).known(at=as_of)
     if instance_type is not None:
         pools = pools.filter(instance_type=instance_type)
-    on_demand = _of_type(OnDemandPrice.objects.filter(at__lte=as_of), product.operating_system)
-    bands = _of_type(AdvisorBand.objects.filter(at__lte=as_of), product.advisor_system)
+    system = product.operating_system
+    listed_since = asked_since(region=region, what=on_demand(system), at=as_of)
+    rated_since = asked_since(region=region, what=ADVISOR, at=as_of)
+    listed = _of_type(OnDemandPrice.objects.filter(at__range=(listed_since, as_of)), system)
+    bands = _of_type(
+        AdvisorBand.objects.filter(at__range=(rated_since, as_of)), product.advisor_system
+    )
     return pools.annotate(
         place=Concat("instance_type", Value(" "), "zone_id"),
         price=in_force("price", at=as_of),
         since=in_force("at", at=as_of),
-        on_demand_price=Subquery(on_demand.values("price")[:1]),
+        on_demand_price=Subquery(listed.values("price")[:1]),
         band=Subquery(bands.values("band")[:1]),
         savings_percent=Subquery(bands.values("savings_percent")[:1]),
     )
@@ -126,7 +132,7 @@ def price_changes(
     return changes.filter(Exists(certain), next_at__gt=begin).select_related("pool")
 
 
-def _in_zone(pools: QuerySet[Pool], zone_id: str) -> QuerySet[Pool]:
+def _in_zone(pools: PoolQuerySet, zone_id: str) -> PoolQuerySet:
     """:raises Invalid: none of them is there"""
     known = sorted(set(pools.values_list("zone_id", flat=True)))
     if zone_id in known:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spot_optimizer.aws.products import NoPrices, Product
 from spot_optimizer.engine.pools import InstanceType, Market
+from spot_optimizer.market.asking import ADVISOR, asked_since, on_demand
 from spot_optimizer.market.history import micros
 from spot_optimizer.market.models import (
     AdvisorBand,
@@ -126,12 +127,12 @@ def _snapshot(
     names = {this.name: index for index, this in enumerate(types)}
     pools = _pools(region, product, as_of, names)
     zones = tuple(sorted(set(pools.zones)))
-    on_demand, bands = _on_demand(region, product, as_of), _bands(region, product, as_of)
+    prices, bands = _on_demand(region, product, as_of), _bands(region, product, as_of)
     return Market(
         region=region,
         as_of=as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         types=tuple(types),
-        on_demand_price=_fixed([on_demand.get(name, np.nan) for name in names], np.float64),
+        on_demand_price=_fixed([prices.get(name, np.nan) for name in names], np.float64),
         band=_fixed([bands.get(name, -1) for name in names], np.int8),
         zones=zones,
         type_index=_fixed([names[name] for name in pools.types], np.intp),
@@ -149,16 +150,19 @@ def _fixed(values: Iterable[float], kind: type) -> NDArray[Any]:
 
 
 def _on_demand(region: str, product: Product, as_of: datetime) -> dict[str, float]:
+    system = product.operating_system
+    since = asked_since(region=region, what=on_demand(system), at=as_of)
     rows = OnDemandPrice.objects.filter(
-        region=region, operating_system=product.operating_system, at__lte=as_of
+        region=region, operating_system=system, at__range=(since, as_of)
     )
     newest_last = rows.order_by("at").values_list("instance_type", "price")
     return {name: float(price) for name, price in newest_last}
 
 
 def _bands(region: str, product: Product, as_of: datetime) -> dict[str, int]:
+    since = asked_since(region=region, what=ADVISOR, at=as_of)
     rows = AdvisorBand.objects.filter(
-        region=region, operating_system=product.advisor_system, at__lte=as_of
+        region=region, operating_system=product.advisor_system, at__range=(since, as_of)
     )
     return dict(rows.order_by("at").values_list("instance_type", "band"))
 

@@ -3,16 +3,19 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from django.db import connection
 
+from spot_optimizer.aws.advisor import AdvisorRow
+from spot_optimizer.aws.on_demand import OnDemandPrice as OnDemandPriceOf
 from spot_optimizer.aws.products import LINUX, NoPrices
 from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
-from spot_optimizer.market import fetching
+from spot_optimizer.market import fetching, ingest
 from spot_optimizer.market.ingest import note_refresh
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (
@@ -22,7 +25,9 @@ from spot_optimizer.market.models import (
     SpotPrice,
     WatchedType,
 )
+from spot_optimizer.market.queries import pools_in_force
 from spot_optimizer.market.snapshot import Alike, load_snapshot
+from spot_optimizer.market.testing import some_type
 
 pytestmark = pytest.mark.django_db
 ALIKE = Alike("x86_64", 2)
@@ -136,6 +141,37 @@ class TestEnsureMarket:
         assert (between[:-1] >= 500).all()
         assert counts[-1] >= OnDemandPrice.objects.count() > 500
         assert len(counts) == len(set(counts)) > 1
+
+    def test_is_not_changed_by_older_knowledge(self, first, now):
+        as_of = first.ensure(now)
+        before = snapshot(as_of)
+
+        self.learn_from_older_files(now - timedelta(days=300))
+
+        assert same(snapshot(as_of), before)
+        pools = pools_in_force(region="us-east-1", product=LINUX, as_of=as_of)
+        assert not pools.filter(on_demand_price=9).exists()
+
+    def test_forgets_older_knowledge_that_aws_does_not_confirm(self, first, now):
+        self.learn_from_older_files(now - timedelta(days=300))
+
+        as_of = first.ensure(now)
+
+        assert "p2.xlarge" not in [this.name for this in snapshot(as_of).types]
+        assert np.isfinite(snapshot(as_of).on_demand_price).all()
+
+    def learn_from_older_files(self, at):
+        """What files tell of a type that AWS offers, and of one that it no longer does."""
+        facts = [
+            some_type(name, architectures=("i386", "x86_64"), memory_mib=1)
+            for name in ("t2.medium", "p2.xlarge")
+        ]
+        names = [this.name for this in facts]
+        prices = [OnDemandPriceOf(name, "Linux", Decimal(9), at) for name in names]
+        bands = [AdvisorRow("us-east-1", "Linux", name, 4, 1) for name in names]
+        ingest.store_types(facts, now=at)
+        ingest.store_on_demand(region="us-east-1", prices=prices, learned_at=at)
+        ingest.store_advisor(region="us-east-1", rows=bands, learned_at=at)
 
     def test_asks_nothing_of_aws_for_five_minutes(self, evaluation, now):
         first = evaluation.ensure(now)
