@@ -4,6 +4,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from accounts.serializers import Text
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
@@ -29,6 +30,15 @@ class StrictBoolean(serializers.BooleanField):
         return data
 
 
+class WholeNumber(serializers.IntegerField):
+    """A whole number: DRF's own also takes the digits of every script."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str) and not data.isascii():
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
 class PreferencesIn(serializers.Serializer):
     downtime_usd_per_hour = FiniteFloat(min_value=0, max_value=1_000_000, default=1.0)
     safety_gate = FiniteFloat(min_value=0, max_value=1, default=0.85)
@@ -36,24 +46,32 @@ class PreferencesIn(serializers.Serializer):
     allow_smaller = StrictBoolean(default=False)
     auto_switch = StrictBoolean(default=False)
 
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            sentence = f"There is no such preference. There are: {', '.join(self.fields)}."
+            raise serializers.ValidationError({name: [sentence] for name in unknown})
+        fields: dict[str, Any] = super().to_internal_value(data)
+        return fields
+
 
 class SessionIn(serializers.Serializer):
-    instance_id = serializers.CharField(max_length=64)
-    instance_type = serializers.CharField(max_length=64)
-    availability_zone = serializers.CharField(max_length=64)
-    aws_access_key = serializers.CharField(max_length=128, trim_whitespace=True)
-    aws_secret_key = serializers.CharField(max_length=256, trim_whitespace=True)
+    instance_id = Text(max_length=64)
+    instance_type = Text(max_length=64)
+    availability_zone = Text(max_length=64)
+    aws_access_key = Text(max_length=128, trim_whitespace=True)
+    aws_secret_key = Text(max_length=256, trim_whitespace=True)
     aws_region = serializers.RegexField(
         r"\A[a-z0-9]+(-[a-z0-9]+)+\Z",
         max_length=32,
         error_messages={"invalid": "Give a region's code, such as us-east-1."},
     )
-    aws_session_token = serializers.CharField(max_length=8192, required=False, allow_null=True)
+    aws_session_token = Text(max_length=8192, required=False, allow_null=True)
     credentials_expire_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    role_arn = serializers.CharField(max_length=2048, required=False, allow_null=True)
-    external_id = serializers.CharField(max_length=1224, required=False, allow_null=True)
+    role_arn = Text(max_length=2048, required=False, allow_null=True)
+    external_id = Text(max_length=1224, required=False, allow_null=True)
     mode = serializers.ChoiceField(SandboxSession.Mode.choices, default="dry_run")
-    ttl_minutes = serializers.IntegerField(min_value=15, max_value=480, default=120)
+    ttl_minutes = WholeNumber(min_value=15, max_value=480, default=120)
     health_check_url = serializers.URLField(
         max_length=500, required=False, allow_blank=True, default=""
     )
