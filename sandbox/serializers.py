@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from accounts.serializers import Text
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
+from sandbox.shapes import StoredChecks, StoredPreferences
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
 DETAIL_TYPES = {
@@ -83,8 +84,8 @@ class SessionIn(serializers.Serializer):
 
 
 class PreflightOut(serializers.Serializer):
-    state = serializers.CharField(source="preflight_state")
-    checks = serializers.JSONField(source="preflight_checks")
+    state = serializers.ChoiceField(SandboxSession.Preflight.choices, source="preflight_state")
+    checks = StoredChecks(source="preflight_checks")
 
 
 class SessionOut(serializers.ModelSerializer):
@@ -92,6 +93,7 @@ class SessionOut(serializers.ModelSerializer):
     is_active = serializers.SerializerMethodField()
     time_remaining_minutes = serializers.SerializerMethodField()
     stream_url = serializers.SerializerMethodField()
+    preferences = StoredPreferences()
     preflight = PreflightOut(source="*")
 
     class Meta:
@@ -115,6 +117,7 @@ class SessionOut(serializers.ModelSerializer):
             "stream_ticket",
             "preflight",
         ]
+        read_only_fields = fields
 
     def get_is_active(self, session: SandboxSession) -> bool:
         return session.is_active(at=timezone.now())
@@ -169,6 +172,7 @@ class ActionOut(serializers.ModelSerializer):
             "created_at",
             "completed_at",
         ]
+        read_only_fields = fields
 
 
 class EventDetailIn(serializers.Serializer):

@@ -56,6 +56,14 @@ class NewestFirst(CursorPagination):
         except (ValidationError, ValueError, OverflowError) as error:
             raise _bad_cursor() from error
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        url = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {"results": schema, "next": url, "previous": url},
+        }
+
     def decode_cursor(self, request: Any) -> Any:
         try:
             cursor = super().decode_cursor(request)

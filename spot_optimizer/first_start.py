@@ -4,7 +4,7 @@ import base64
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -51,12 +51,12 @@ def check_environment() -> None:
     try:
         _ = settings.INSTALLED_APPS
     except EnvValidationError as error:
-        sys.exit("\n".join(_problems(error.error_messages)))
+        sys.exit("\n".join(_problems(dict(error.error_messages))))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
 
 
-def _problems(told: dict[str, list[str]]) -> list[str]:
+def _problems(told: Mapping[str, list[str]]) -> list[str]:
     unset = "Environment variable not set."
     missing = [name for name, sentences in told.items() if unset in sentences]
     wrong = [f"{name}: {' '.join(told[name])}" for name in told if name not in missing]

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from spot_optimizer import health
-from spot_optimizer.schema import DocsView, SchemaView
+from spot_optimizer.docs import DocsView, SchemaView
 
 admin.site.site_header = admin.site.site_title = "Spot Optimizer"
 admin.site.index_title = "Operators"
