@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
 from functools import wraps
 from http import HTTPStatus
@@ -113,7 +113,7 @@ class Negotiation(DefaultContentNegotiation):
 
     def filter_renderers(
         self,
-        renderers: Sequence[BaseRenderer],
+        renderers: Iterable[BaseRenderer],
         format: str,
     ) -> list[BaseRenderer]:
         found = [renderer for renderer in renderers if renderer.format == format]

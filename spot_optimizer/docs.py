@@ -6,9 +6,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 
-class JsonErrors:
+class JsonErrors(APIView):
     """A view that answers in a format of its own, but refuses in JSON as all do."""
 
     http_method_names = ["get", "head"]

@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError
@@ -51,7 +52,7 @@ def check_environment() -> None:
     try:
         _ = settings.INSTALLED_APPS
     except EnvValidationError as error:
-        sys.exit("\n".join(_problems(dict(error.error_messages))))
+        sys.exit("\n".join(_problems(cast(Mapping[str, list[str]], error.error_messages))))
     except ImproperlyConfigured as error:
         sys.exit(str(error))
 
