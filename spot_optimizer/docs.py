@@ -17,9 +17,7 @@ class JsonErrors(APIView):
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        answer: Response = super().finalize_response(  # type: ignore[misc]
-            request, response, *args, **kwargs
-        )
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
         if getattr(answer, "exception", False):
             answer.accepted_renderer = JSONRenderer()
             answer.accepted_media_type = JSONRenderer.media_type

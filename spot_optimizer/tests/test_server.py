@@ -1,4 +1,5 @@
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -256,6 +257,15 @@ class TestWhatAClientSends:
 
             assert await closed_with(watcher) == ([], 1009)
 
+    async def test_2_mib_close_without_an_error_of_ours(self, server, session):
+        async with server.watching(session.pk, max_queue=1) as watcher:
+            with suppress(ConnectionClosed):
+                for _ in range(20):  # whose answers come behind the close
+                    await watcher.send("x")
+                await watcher.send("x" * 2 * 1024 * 1024)
+
+            assert (await closed_with(watcher))[1] in (1006, 1009)
+
     async def test_64_kib_are_only_wrong(self, server, session):
         async with server.watching(session.pk) as watcher:
             await watcher.send("x" * (64 * 1024))
@@ -305,3 +315,45 @@ class TestStarting:
         with urllib.request.urlopen(address, timeout=10) as answer:
             assert answer.status == 200
             assert answer.headers["Server"] == "spot-optimizer"
+
+
+def asked(server, head, body=b""):
+    """Send a request as it is written here; return status and body of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        text = answer.read()
+        assert text.startswith(b"{"), (answer.status, text)
+        return answer.status, json.loads(text)
+
+
+POST = "POST /api/v1/auth/login HTTP/1.1\nHost: localhost\n"
+
+
+class TestBodies:
+    def test_declared_too_large_are_refused_before_they_are_sent(self, server):
+        head = f"{POST}Content-Type: application/json\nContent-Length: {2**40}\n"
+
+        status, told = asked(server, head)
+
+        assert (status, told["code"]) == (413, "too_large")
+
+    def test_that_grow_too_large_are_refused_on_the_way(self, server):
+        chunk = b"80000\r\n" + b" " * 0x80000 + b"\r\n"
+        head = f"{POST}Content-Type: application/json\nTransfer-Encoding: chunked\n"
+
+        status, told = asked(server, head, chunk * 3)  # and no end
+
+        assert (status, told["code"]) == (413, "too_large")
+
+    def test_of_a_bad_form_are_of_another_kind(self, transactional_db):
+        server = RunningServer(LOG_LEVEL="ERROR").wait()
+        kind = "Content-Type: multipart/form-data; boundary=x\n"
+
+        try:
+            status, told = asked(server, f"{POST}{kind}Content-Length: 3\n", b"--y")
+        finally:
+            server.stop()
+
+        assert (status, told["code"]) == (415, "unsupported_media_type")
