@@ -86,8 +86,9 @@ def rotate(*, refresh_token: str, now: datetime) -> Tokens:
     family = TokenFamily.objects.filter(pk=old["sid"], user=old["sub"], revoked_at=None)
     if not family.filter(current_jti=old["jti"]).update(current_jti=uuid4().hex):
         # No transaction around this: the refusal below would roll the revocation back.
-        family.update(revoked_at=now)
-        raise TokenRevoked("This token was used before. Please sign in again.")
+        was_used = family.update(revoked_at=now)
+        what = "used before" if was_used else "revoked"
+        raise TokenRevoked(f"This token was {what}. Please sign in again.")
     current = TokenFamily.objects.select_related("user").get(pk=old["sid"])
     if not current.user.is_active:
         raise TokenRevoked("This token no longer counts. Please sign in again.")

@@ -30,6 +30,7 @@ from accounts.serializers import (
 )
 from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
 from accounts.tokens import expiry_of
+from spot_optimizer.schema import ErrorOut
 
 
 class PublicView(APIView):
@@ -42,7 +43,7 @@ class PublicView(APIView):
 class RegisterView(PublicView):
     throttle_classes = (RegisterThrottle,)
 
-    @extend_schema(request=RegisterIn, responses={201: TokensOut})
+    @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
         fields = _checked(RegisterIn(data=request.data))
         tokens = services.register(**fields, now=timezone.now())
@@ -52,21 +53,23 @@ class RegisterView(PublicView):
 class LoginView(PublicView):
     throttle_classes = (LoginThrottle,)
 
-    @extend_schema(request=LoginIn, responses=TokensOut)
+    @extend_schema(summary="Sign in", request=LoginIn, responses={200: TokensOut, 401: ErrorOut})
     def post(self, request: Request) -> Response:
         fields = _checked(LoginIn(data=request.data))
         return Response(TokensOut(services.log_in(**fields, now=timezone.now())).data)
 
 
 class RefreshView(PublicView):
-    @extend_schema(request=RefreshIn, responses=TokensOut)
+    @extend_schema(
+        summary="New tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
+    )
     def post(self, request: Request) -> Response:
         fields = _checked(RefreshIn(data=request.data))
         return Response(TokensOut(services.rotate(**fields, now=timezone.now())).data)
 
 
 class LogoutView(PublicView):
-    @extend_schema(request=RefreshIn, responses={204: None})
+    @extend_schema(summary="Sign out", request=RefreshIn, responses={204: None, 401: ErrorOut})
     def post(self, request: Request) -> Response:
         fields = _checked(RefreshIn(data=request.data))
         services.log_out(**fields, now=timezone.now())

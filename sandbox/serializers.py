@@ -4,8 +4,10 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from accounts.serializers import Text
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
-from spot_optimizer.fields import FiniteFloat, RegionField, StrictBoolean
+from sandbox.shapes import StoredChecks, StoredPreferences
+from spot_optimizer.fields import FiniteFloat, RegionField, StrictBoolean, WholeNumber
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
 DETAIL_TYPES = {
@@ -21,20 +23,28 @@ class PreferencesIn(serializers.Serializer):
     allow_smaller = StrictBoolean(default=False)
     auto_switch = StrictBoolean(default=False)
 
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown:
+            sentence = f"There is no such preference. There are: {', '.join(self.fields)}."
+            raise serializers.ValidationError({name: [sentence] for name in unknown})
+        fields: dict[str, Any] = super().to_internal_value(data)
+        return fields
+
 
 class SessionIn(serializers.Serializer):
-    instance_id = serializers.CharField(max_length=64)
-    instance_type = serializers.CharField(max_length=64)
-    availability_zone = serializers.CharField(max_length=64)
-    aws_access_key = serializers.CharField(max_length=128, trim_whitespace=True)
-    aws_secret_key = serializers.CharField(max_length=256, trim_whitespace=True)
+    instance_id = Text(max_length=64)
+    instance_type = Text(max_length=64)
+    availability_zone = Text(max_length=64)
+    aws_access_key = Text(max_length=128, trim_whitespace=True)
+    aws_secret_key = Text(max_length=256, trim_whitespace=True)
     aws_region = RegionField()
-    aws_session_token = serializers.CharField(max_length=8192, required=False, allow_null=True)
+    aws_session_token = Text(max_length=8192, required=False, allow_null=True)
     credentials_expire_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    role_arn = serializers.CharField(max_length=2048, required=False, allow_null=True)
-    external_id = serializers.CharField(max_length=1224, required=False, allow_null=True)
+    role_arn = Text(max_length=2048, required=False, allow_null=True)
+    external_id = Text(max_length=1224, required=False, allow_null=True)
     mode = serializers.ChoiceField(SandboxSession.Mode.choices, default="dry_run")
-    ttl_minutes = serializers.IntegerField(min_value=15, max_value=480, default=120)
+    ttl_minutes = WholeNumber(min_value=15, max_value=480, default=120)
     health_check_url = serializers.URLField(
         max_length=500, required=False, allow_blank=True, default=""
     )
@@ -46,8 +56,8 @@ class SessionIn(serializers.Serializer):
 
 
 class PreflightOut(serializers.Serializer):
-    state = serializers.CharField(source="preflight_state")
-    checks = serializers.JSONField(source="preflight_checks")
+    state = serializers.ChoiceField(SandboxSession.Preflight.choices, source="preflight_state")
+    checks = StoredChecks(source="preflight_checks")
 
 
 class SessionOut(serializers.ModelSerializer):
@@ -55,6 +65,7 @@ class SessionOut(serializers.ModelSerializer):
     is_active = serializers.SerializerMethodField()
     time_remaining_minutes = serializers.SerializerMethodField()
     stream_url = serializers.SerializerMethodField()
+    preferences = StoredPreferences()
     preflight = PreflightOut(source="*")
 
     class Meta:
@@ -78,6 +89,7 @@ class SessionOut(serializers.ModelSerializer):
             "stream_ticket",
             "preflight",
         ]
+        read_only_fields = fields
 
     def get_is_active(self, session: SandboxSession) -> bool:
         return session.is_active(at=timezone.now())
@@ -132,6 +144,7 @@ class ActionOut(serializers.ModelSerializer):
             "created_at",
             "completed_at",
         ]
+        read_only_fields = fields
 
 
 class EventDetailIn(serializers.Serializer):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -17,10 +17,12 @@ from accounts.http import UserRequest
 from lab.queries import get_model_in_use
 from sandbox import queries, serializers, services
 from sandbox.models import SandboxSession
-from spot_optimizer.api import checked, limit_of, page_of
+from sandbox.shapes import EvaluationShape, EvaluationWithPoolsShape, LinesShape
+from spot_optimizer.api import NewestFirst, checked, limit_of, page_of
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.aws.session import Credentials
 from spot_optimizer.errors import Invalid, Unauthenticated
+from spot_optimizer.schema import ErrorOut
 from streaming.queries import lines_after, stored_lines
 
 AWS_FIELDS = {
@@ -33,9 +35,12 @@ AWS_FIELDS = {
 
 
 class SessionsView(APIView):
+    pagination_class = NewestFirst
+
     @extend_schema(
+        summary="Your sessions, the newest first",
         operation_id="sessions_list",
-        parameters=[OpenApiParameter("active", bool), OpenApiParameter("limit", int)],
+        parameters=[OpenApiParameter("active", bool)],
         responses=serializers.SessionOut(many=True),
     )
     def get(self, request: UserRequest) -> Response:
@@ -50,7 +55,11 @@ class SessionsView(APIView):
             sessions = sessions.exclude(pk__in=active.values("pk"))
         return page_of(self, sessions, serializers.SessionOut)
 
-    @extend_schema(request=serializers.SessionIn, responses={201: serializers.SessionOut})
+    @extend_schema(
+        summary="Open a session",
+        request=serializers.SessionIn,
+        responses={201: serializers.SessionOut},
+    )
     def post(self, request: UserRequest) -> Response:
         fields = checked(serializers.SessionIn, request.data)
         keys = {name: fields.pop(old, None) for old, name in AWS_FIELDS.items()}
@@ -61,14 +70,15 @@ class SessionsView(APIView):
 
 
 class SessionView(APIView):
-    @extend_schema(responses=serializers.SessionOut)
+    @extend_schema(summary="One session", responses=serializers.SessionOut)
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return Response(_session(session, request))
 
     @extend_schema(
+        summary="End a session",
         parameters=[OpenApiParameter("result", enum=["keep", "undo"])],
-        responses=serializers.SessionOut,
+        responses={200: serializers.SessionOut},
     )
     def delete(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -78,11 +88,26 @@ class SessionView(APIView):
         return Response(_session(session, request))
 
 
+PREFER = OpenApiParameter(
+    "Prefer",
+    location=OpenApiParameter.HEADER,
+    description="`wait=n`: wait n seconds at most, up to 10. `respond-async`: do not wait.",
+)
+
+
 class EvaluateView(APIView):
     @extend_schema(
         request=serializers.EvaluateIn,
-        responses={200: serializers.EvaluationOut, 202: serializers.EvaluationOut},
-        parameters=[OpenApiParameter("Prefer", location="header", description="wait=n")],
+        summary="Evaluate the instance",
+        description="Waits up to 10 s; an evaluation that takes longer goes on, at `Location`.",
+        responses={
+            200: OpenApiResponse(EvaluationShape, "It is decided."),
+            202: OpenApiResponse(EvaluationShape, "It is pending; `Location` says where."),
+            409: ErrorOut,
+            502: ErrorOut,
+            504: ErrorOut,
+        },
+        parameters=[PREFER],
     )
     def post(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -98,14 +123,20 @@ class EvaluateView(APIView):
 
 
 class EvaluationsView(APIView):
-    @extend_schema(operation_id="evaluations_list", responses=serializers.EvaluationOut(many=True))
+    pagination_class = NewestFirst
+
+    @extend_schema(
+        summary="A session's evaluations, the newest first",
+        operation_id="evaluations_list",
+        responses=EvaluationShape(many=True),
+    )
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return page_of(self, queries.evaluations_of(session), serializers.EvaluationOut)
 
 
 class EvaluationView(APIView):
-    @extend_schema(responses=serializers.EvaluationWithPoolsOut)
+    @extend_schema(summary="One evaluation with all its pools", responses=EvaluationWithPoolsShape)
     def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
@@ -113,7 +144,12 @@ class EvaluationView(APIView):
 
 
 class ActionsView(APIView):
-    @extend_schema(responses=serializers.ActionOut(many=True))
+    pagination_class = NewestFirst
+
+    @extend_schema(
+        summary="A session's audit trail, the newest first",
+        responses=serializers.ActionOut(many=True),
+    )
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return page_of(self, queries.actions_of(session), serializers.ActionOut)
@@ -134,7 +170,8 @@ class LogsView(APIView):
 
     @extend_schema(
         parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)],
-        responses={(200, "application/json"): dict, (200, "application/x-ndjson"): str},
+        summary="A session's lines, in order",
+        responses={(200, "application/json"): LinesShape, (200, "application/x-ndjson"): str},
     )
     def get(self, request: UserRequest, session_id: UUID) -> Response | StreamingHttpResponse:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -149,7 +186,7 @@ class LogsView(APIView):
 
 
 class IamPolicyView(APIView):
-    @extend_schema(responses=dict)
+    @extend_schema(summary="The least-privilege IAM policy", responses=dict)
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return Response(
@@ -168,7 +205,7 @@ class EventBridgeView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(request=serializers.EventIn, responses={204: None})
+    @extend_schema(request=serializers.EventIn, responses={204: None, 401: ErrorOut})
     def post(self, request: UserRequest) -> Response:
         given = request.headers.get("X-Spot-Optimizer-Secret", "").encode()
         expected = settings.EVENTBRIDGE_SECRET.encode()

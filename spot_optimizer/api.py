@@ -1,21 +1,29 @@
 """Where HTTP meets the domain: one error shape, one way to page."""
 
-from collections.abc import Iterable
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
+from functools import wraps
 from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
-from rest_framework.views import APIView, set_rollback
+from rest_framework.views import set_rollback
 
 from spot_optimizer import errors
 from spot_optimizer.parsers import TooLarge
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # it loads this module in turn, for its settings
 
 STATUS: dict[type[errors.DomainError], HTTPStatus] = {
     errors.Invalid: HTTPStatus.BAD_REQUEST,
@@ -30,6 +38,9 @@ STATUS: dict[type[errors.DomainError], HTTPStatus] = {
 }
 
 
+NO_OBJECT = 'Send a JSON object: {"name": value, …}.'
+
+
 class NewestFirst(CursorPagination):
     """Pages of a collection, newest first; ``?limit=`` 1 to 200."""
 
@@ -42,10 +53,19 @@ class NewestFirst(CursorPagination):
         return limit_of(request.query_params.get("limit"), default=50, most=200)
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any] | None:
+        _check_cursor(request.query_params.get("cursor", ""))
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValidationError, ValueError, OverflowError) as error:
             raise _bad_cursor() from error
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        url = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {"results": schema, "next": url, "previous": url},
+        }
 
     def decode_cursor(self, request: Any) -> Any:
         try:
@@ -58,7 +78,7 @@ class NewestFirst(CursorPagination):
         return cursor
 
 
-def page_of(view: APIView, rows: Any, serializer: type) -> Response:
+def page_of(view: "APIView", rows: Any, serializer: type) -> Response:
     """Answer with the page of ``rows`` that the view's request asks for."""
     pages = NewestFirst()
     page: Iterable = pages.paginate_queryset(rows, view.request, view=view) or []
@@ -94,9 +114,31 @@ def _is_instant(text: str) -> bool:
     return instant is not None and instant.tzinfo is not None and bool(instant.astimezone(UTC))
 
 
+def _check_cursor(text: str) -> None:
+    # Python's decoder passes over what is not base64: the first page again, as if all were well.
+    try:
+        base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise _bad_cursor() from error
+
+
 def _bad_cursor() -> errors.Invalid:
     sentence = "Take it from next or previous of the page before, unchanged."
     return errors.Invalid("cursor is not valid.", errors={"cursor": [sentence]})
+
+
+class Negotiation(DefaultContentNegotiation):
+    """What ``?format=`` asks for and nobody has is not acceptable, as with ``Accept``."""
+
+    def filter_renderers(
+        self,
+        renderers: Iterable[BaseRenderer],
+        format: str,
+    ) -> list[BaseRenderer]:
+        found = [renderer for renderer in renderers if renderer.format == format]
+        if not found:
+            raise exceptions.NotAcceptable
+        return found
 
 
 def answer_for(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -111,7 +153,7 @@ def answer_for(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge()
     if isinstance(error, exceptions.APIException):
-        return _framework_answer(error)
+        return _framework_answer(error, context)
     return None
 
 
@@ -135,7 +177,7 @@ def _domain_answer(error: errors.DomainError) -> Response:
     return Response(body_of(error), status=status_of(error), headers=headers)
 
 
-def _framework_answer(error: exceptions.APIException) -> Response:
+def _framework_answer(error: exceptions.APIException, context: dict[str, Any]) -> Response:
     headers = {}
     if error.status_code == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -146,7 +188,7 @@ def _framework_answer(error: exceptions.APIException) -> Response:
     elif isinstance(error, exceptions.ValidationError):
         body = _invalid_body(error)
     else:
-        body = _body(str(error.detail), _code_of(error))
+        body = _body(_sentence_of(error, context), _code_of(error))
     return Response(body, status=error.status_code, headers=headers)
 
 
@@ -163,11 +205,30 @@ def _code_of(error: exceptions.APIException) -> str:
     return codes.get(HTTPStatus(error.status_code)) or str(getattr(error.detail, "code", "error"))
 
 
+def _sentence_of(error: exceptions.APIException, context: dict[str, Any]) -> str:
+    """Say what to do, where DRF only says what is wrong."""
+    if isinstance(error, exceptions.NotAuthenticated):
+        return "Sign in at /api/v1/auth/login, then send Authorization: Bearer <access_token>."
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return _use_of(getattr(context.get("view"), "allowed_methods", []))
+    if isinstance(error, exceptions.NotAcceptable):
+        return "We have no answer in that format. Send Accept: application/json."
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        return "Send the body as JSON, with Content-Type: application/json."
+    return str(error.detail)
+
+
+def _use_of(methods: Sequence[str]) -> str:
+    return f"This address does not take that method. Use {' or '.join(methods)}."
+
+
 def _invalid_body(error: exceptions.ValidationError) -> dict[str, Any]:
     fields = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
     told = {name: _sentences(detail) for name, detail in fields.items()}
+    names = [name for name in told if name != "non_field_errors"]
+    whole = " ".join(told.get("non_field_errors", []))
     return {
-        "detail": f"Please correct: {', '.join(told)}.",
+        "detail": f"Please correct: {', '.join(names)}." if names else whole,
         "code": "invalid",
         "errors": told,
     }
@@ -177,17 +238,32 @@ def _sentences(detail: Any) -> list[str]:
     """Flatten what DRF says about a field, nested serializers included."""
     if isinstance(detail, dict):
         return [
-            f"{name}: {sentence}"
+            sentence if name == "non_field_errors" else f"{name}: {sentence}"
             for name, inner in detail.items()
             for sentence in _sentences(inner)
         ]
     if isinstance(detail, list):
         return [sentence for inner in detail for sentence in _sentences(inner)]
-    return [str(detail)]
+    sentence = str(detail)
+    is_no_object = sentence.startswith(("Invalid data. Expected a dict", "No data provided"))
+    return [NO_OBJECT if is_no_object else sentence]
 
 
 def _body(detail: str, code: str) -> dict[str, Any]:
     return {"detail": detail, "code": code}
+
+
+def only_get(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
+    """Refuse other methods than GET and HEAD in the one error shape."""
+
+    @wraps(view)
+    def checked(request: HttpRequest) -> JsonResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request)
+        body = _body(_use_of(["GET"]), "method_not_allowed")
+        return JsonResponse(body, status=405, headers={"Allow": "GET, HEAD"})
+
+    return checked
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:

@@ -30,3 +30,12 @@ class RegionField(serializers.RegexField):
             error_messages={"invalid": "Give a region's code, such as us-east-1."},
             **options,
         )
+
+
+class WholeNumber(serializers.IntegerField):
+    """A whole number: DRF's own also takes the digits of every script."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str) and not data.isascii():
+            self.fail("invalid")
+        return int(super().to_internal_value(data))

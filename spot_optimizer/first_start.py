@@ -4,8 +4,12 @@ import base64
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvValidationError
 
 HOME = Path(__file__).resolve().parent.parent
 MAKERS: dict[str, Callable[[], str]] = {
@@ -39,6 +43,28 @@ def make_missing_secrets() -> None:
             f"Cannot write {path} ({error.strerror}). Make the folder writable, or set "
             f"{', '.join(MAKERS)} in the environment."
         )
+
+
+def check_environment() -> None:
+    """Read the settings, or stop with what is wrong in the environment; values are not shown."""
+    from django.conf import settings
+
+    try:
+        _ = settings.INSTALLED_APPS
+    except EnvValidationError as error:
+        sys.exit("\n".join(_problems(cast(Mapping[str, list[str]], error.error_messages))))
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+
+
+def _problems(told: Mapping[str, list[str]]) -> list[str]:
+    unset = "Environment variable not set."
+    missing = [name for name, sentences in told.items() if unset in sentences]
+    wrong = [f"{name}: {' '.join(told[name])}" for name in told if name not in missing]
+    if not missing:
+        return wrong
+    names = ", ".join(missing)
+    return [*wrong, f"Set {names} in the environment; see .env.example. Production makes none."]
 
 
 def _append_private(path: Path, text: str) -> None:

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from spot_optimizer.api import only_get
 from spot_optimizer.celery import app
 
 logger = logging.getLogger(__name__)
@@ -20,12 +21,14 @@ logger = logging.getLogger(__name__)
 DOWN = (DatabaseError, RedisError, KombuError, OperationalError, OSError)
 
 
-@require_safe
+@csrf_exempt  # or another method would be told of a form
+@only_get
 def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@csrf_exempt
+@only_get
 def ready(request: HttpRequest) -> JsonResponse:
     """Ask each dependency; the one that is down is named, and why is in the log."""
     parts = {name: _state(name, ask) for name, ask in DEPENDENCIES.items()}

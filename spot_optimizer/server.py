@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
+from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils import timezone
@@ -30,10 +31,60 @@ FRAME_LIMIT = 64 * 1024  # [bytes] a client may send at once
 MESSAGE_LIMIT = 1024 * 1024  # [bytes] in either direction
 INBOX = 100  # messages of one client that may wait to be looked at
 TOO_SLOW = 4408
+BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
+UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
+FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
+TOO_LARGE = b'{"detail":"The body is too large. Send less.","code":"too_large"}'
 
 
 class ClientGone(OSError):
     """Nobody takes what is sent there."""
+
+
+class BoundedRequest(WebRequest):
+    """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
+
+    is_refused = False
+    received = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Forms are for Django: Twisted would cut off who sends a bad one.
+        super().__init__(*args, parsePOSTFormSubmission=False, **options)
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802
+        super().gotLength(length)
+        if length is not None and length > self.limit:
+            self.refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        self.received += len(data)
+        if self.received > self.limit and not self.is_refused:
+            self.refuse()
+        if not self.is_refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
+        if self.is_refused:
+            self.hang_up()
+        else:
+            super().requestReceived(command, path, version)
+
+    @property
+    def limit(self) -> int:
+        kinds = self.requestHeaders.getRawHeaders(b"content-type") or [b""]
+        return UPLOAD_LIMIT if kinds[0].lower().startswith(b"multipart/") else BODY_LIMIT
+
+    def refuse(self) -> None:
+        self.is_refused = True
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\n"
+            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
+        )
+        asyncio.get_running_loop().call_later(FAREWELL, self.hang_up)
+
+    def hang_up(self) -> None:
+        if self.channel is not None and self.channel.transport is not None:
+            self.channel.loseConnection()
 
 
 class WatcherProtocol(WebSocketProtocol):
@@ -53,6 +104,10 @@ class WatcherProtocol(WebSocketProtocol):
     def read_on(self) -> None:
         self.is_paused = False
         self.transport.resumeProducing()
+
+    def serverSend(self, content: str, binary: bool = False) -> None:  # noqa: N802, FBT001, FBT002
+        if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):  # or it would be an error
+            super().serverSend(content, binary)
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # sendClose would refuse 1011, which tells a client that this is our fault.
@@ -83,7 +138,15 @@ class Server(daphne.server.Server):
                 _give_up(protocol, transport)
             await asyncio.sleep(0.05)
 
-    def use_watcher_protocol(self) -> None:
+    def use_our_protocols(self) -> None:
+        build = self.http_factory.buildProtocol
+
+        def build_bounded(address: Any) -> Any:
+            protocol = build(address)
+            protocol.requestFactory = BoundedRequest
+            return protocol
+
+        self.http_factory.buildProtocol = build_bounded
         self.ws_factory.protocol = WatcherProtocol
         self.ws_factory.setProtocolOptions(
             failByDrop=False,  # a close code says more than a cut
@@ -102,7 +165,7 @@ def build_server(
     """
 
     def ready() -> None:
-        server.use_watcher_protocol()
+        server.use_our_protocols()
         on_ready()
 
     server = Server(

@@ -272,8 +272,9 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "spot_optimizer.api.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "spot_optimizer.api.NewestFirst",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "spot_optimizer.schema.Schema",
     "EXCEPTION_HANDLER": "spot_optimizer.api.answer_for",
     "NON_FIELD_ERRORS_KEY": "non_field_errors",
     "COERCE_DECIMAL_TO_STRING": False,
@@ -283,6 +284,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Spot Optimizer Platform",
     "DESCRIPTION": "Evaluate an EC2 instance against every comparable spot pool, live.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",  # 3.0 cannot say "this object or null"
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",  # what follows it groups the page
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -291,6 +293,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "SessionStateEnum": "sandbox.models.SandboxSession.State",
+        "PreflightStateEnum": "sandbox.models.SandboxSession.Preflight",
         "EvaluationStateEnum": "sandbox.models.Evaluation.State",
     },
 }
@@ -361,7 +364,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"tone_down": {"()": "spot_optimizer.logs.ToneDown"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["tone_down"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         # botocore logs headers and bodies of requests at DEBUG: never, whatever the level.

@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from spot_optimizer import health
+from spot_optimizer.docs import DocsView, SchemaView
 
 admin.site.site_header = admin.site.site_title = "Spot Optimizer"
 admin.site.index_title = "Operators"
@@ -18,9 +18,8 @@ urlpatterns = [
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),
     path("api/v1/market/", include("spot_optimizer.market.urls")),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    # Split: the stock page has an inline script, which the content security policy refuses.
-    path("docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
+    path("docs", DocsView.as_view(url_name="schema"), name="docs"),
     path("health", health.ready, name="health"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),

@@ -124,6 +124,45 @@ def test_a_refresh_token_is_refused(attack):
     assert refresh(str(tokens.refresh)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "claims", [{"exp": 10**30}, {"exp": -(10**30)}, {"iat": 10**30}, {"jti": {}}, {"jti": "x"},
+               {"nbf": 10**30}, {"sub": 5}, {"sid": []}, {"exp": "9" * 5000}],
+)  # fmt: skip
+def test_a_claim_of_no_sense_is_no_bug_of_ours(claims):
+    tokens = tokens_for(a_user())
+
+    answers = [
+        profile(changed(tokens.access.payload, **claims)),
+        refresh(changed(tokens.refresh.payload, **claims)),
+    ]
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} <= {
+        (401, INVALID),
+        (401, EXPIRED),
+        (400, "invalid"),  # longer than a token can be
+    }
+
+
+def test_a_header_nested_too_deeply_is_no_bug_of_ours():
+    deep = base64.urlsafe_b64encode(b"[" * 1400).rstrip(b"=").decode()
+
+    answer = refresh(f"{deep}.e30.x")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, INVALID)
+
+
+def test_a_revoked_token_that_nobody_used_is_not_said_to_be_used():
+    refresh_token = str(tokens_for(a_user()).refresh)
+    body = {"refresh_token": refresh_token}
+    APIClient().post("/api/v1/auth/logout", body, format="json")
+
+    answer = refresh(refresh_token)
+
+    assert answer.json()["code"] == REVOKED
+    assert "revoked" in answer.json()["detail"]
+    assert "used" not in answer.json()["detail"]
+
+
 def test_the_header_of_a_good_token_is_what_the_contract_says():
     access = tokens_for(an_admin()).access
 

@@ -140,10 +140,37 @@ class TestRequests:
 
         assert answer.json()["code"] in ("not_authenticated", "not_acceptable")
 
-    def test_for_a_format_we_do_not_have_are_missing(self):
-        answer = signed_in(a_user()).get("/api/v1/auth/profile?format=pdf")
+    def test_for_a_format_we_do_not_have_are_refused(self):
+        answer = signed_in(a_user()).get("/api/v1/auth/profile?format=xml")
 
-        assert_refused(answer, 404, "not_found")
+        assert_refused(answer, 406, "not_acceptable")
+
+    @pytest.mark.parametrize("path", ["/health", "/health/live", "/docs", "/api/schema"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+    def test_with_another_method_are_refused_where_only_reading_makes_sense(self, path, method):
+        answer = Client(enforce_csrf_checks=True).generic(method, path)
+
+        assert_refused(answer, 405, "method_not_allowed")
+        assert "GET" in answer["Allow"]
+
+    def test_for_the_schema_with_a_bad_token_are_refused_in_json(self):
+        answer = Client().get("/api/schema", headers={"Authorization": "Bearer x"})
+
+        assert_refused(answer, 401, "token_invalid")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "content_type", "words"),
+        [
+            ("get", "/api/v1/auth/profile", JSON, "Sign in"),
+            ("get", LOGIN, JSON, "Use POST"),
+            ("post", LOGIN, "text/plain", "Content-Type: application/json"),
+            ("post", LOGIN, JSON, "JSON object"),
+        ],
+    )
+    def test_that_are_refused_say_what_to_do(self, method, path, content_type, words):
+        answer = Client().generic(method.upper(), path, "[1]", content_type=content_type)
+
+        assert words in answer.json()["detail"]
 
 
 @pytest.mark.urls("spot_optimizer.tests.failing_urls")
@@ -210,6 +237,8 @@ class TestPages:
         [
             "x",
             "é",
+            "\x00",
+            "!",
             cursor(p="x"),
             cursor(p="2026-13-45"),
             cursor(p="2026-11-02 12:00:00"),

@@ -1,4 +1,5 @@
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.server import PATIENCE
+from spot_optimizer.server import PATIENCE, WatcherProtocol
 from spot_optimizer.settings import BASE_DIR
 from streaming.publish import log, publish, session_ended
 from streaming.threads import in_thread
@@ -256,6 +257,12 @@ class TestWhatAClientSends:
 
             assert await closed_with(watcher) == ([], 1009)
 
+    def test_an_answer_behind_a_close_is_dropped(self):
+        protocol = WatcherProtocol()
+        protocol.client_addr, protocol.state = None, WatcherProtocol.STATE_CLOSING
+
+        assert protocol.serverSend("x") is None
+
     async def test_64_kib_are_only_wrong(self, server, session):
         async with server.watching(session.pk) as watcher:
             await watcher.send("x" * (64 * 1024))
@@ -305,3 +312,45 @@ class TestStarting:
         with urllib.request.urlopen(address, timeout=10) as answer:
             assert answer.status == 200
             assert answer.headers["Server"] == "spot-optimizer"
+
+
+def asked(server, head, body=b""):
+    """Send a request as it is written here; return status and body of the answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        text = answer.read()
+        assert text.startswith(b"{"), (answer.status, text)
+        return answer.status, json.loads(text)
+
+
+POST = "POST /api/v1/auth/login HTTP/1.1\nHost: localhost\n"
+
+
+class TestBodies:
+    def test_declared_too_large_are_refused_before_they_are_sent(self, server):
+        head = f"{POST}Content-Type: application/json\nContent-Length: {2**40}\n"
+
+        status, told = asked(server, head)
+
+        assert (status, told["code"]) == (413, "too_large")
+
+    def test_that_grow_too_large_are_refused_on_the_way(self, server):
+        chunk = b"80000\r\n" + b" " * 0x80000 + b"\r\n"
+        head = f"{POST}Content-Type: application/json\nTransfer-Encoding: chunked\n"
+
+        status, told = asked(server, head, chunk * 3)  # and no end
+
+        assert (status, told["code"]) == (413, "too_large")
+
+    def test_of_a_bad_form_are_of_another_kind(self, transactional_db):
+        server = RunningServer(LOG_LEVEL="ERROR").wait()
+        kind = "Content-Type: multipart/form-data; boundary=x\n"
+
+        try:
+            status, told = asked(server, f"{POST}{kind}Content-Length: 3\n", b"--y")
+        finally:
+            server.stop()
+
+        assert (status, told["code"]) == (415, "unsupported_media_type")

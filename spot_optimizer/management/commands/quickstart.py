@@ -1,7 +1,7 @@
 import json
 import os
 import secrets
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -28,9 +28,9 @@ class Command(BaseCommand):
     help = "Start everything on this machine: database, local AWS, web, worker and schedule."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=settings.API_PORT)
+        parser.add_argument("--port", type=_port, default=settings.API_PORT)
         parser.add_argument(
-            "--emulator-port", type=int, default=4588, help="of the local AWS, where it is free"
+            "--emulator-port", type=_port, default=4588, help="of the local AWS, where it is free"
         )
         parser.add_argument(
             "--aws", action="store_true", help="talk to the real AWS instead of the local one"
@@ -82,6 +82,12 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535):
+        raise ArgumentTypeError("give a whole number from 1 to 65535")
+    return int(text)
 
 
 def _aws(port: int, base_url: str, *, is_real: bool) -> Any:

@@ -1,0 +1,54 @@
+"""What is wrong with the environment is told in sentences, without values and tracebacks."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spot_optimizer.settings import BASE_DIR
+
+ODD = "a-value-to-keep-quiet"
+
+
+def run(*arguments, var_dir, **environment):
+    secrets = ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "ENV")
+    clean = {name: value for name, value in os.environ.items() if name not in secrets}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE_DIR,
+        env=clean
+        | {"DJANGO_SETTINGS_MODULE": "spot_optimizer.settings", "VAR_DIR": str(var_dir)}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"ENV": ODD}, ["ENV: Must be one of: TEST, PRODUCTION."]),
+        ({"API_PORT": ODD, "THROTTLE_API": ODD}, ["API_PORT: ", "THROTTLE_API: "]),
+        ({"ENV": "PRODUCTION"}, ["Set SECRET_KEY, JWT_SECRET_KEY, ENCRYPTION_KEY in the"]),
+        ({"DATABASE_URL": ODD}, ["DATABASE_URL is not"]),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_a_bad_environment_is_told_in_sentences(environment, words, tmp_path):
+    done = run("check", var_dir=tmp_path, **environment)
+
+    assert done.returncode == 1
+    assert all(each in done.stderr for each in words)
+    assert "Traceback" not in done.stderr
+    assert ODD not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "x", "٨"])
+def test_a_port_that_is_none_is_told(port, tmp_path):
+    done = run("quickstart", f"--port={port}", var_dir=tmp_path)
+
+    assert done.returncode == 2
+    assert "from 1 to 65535" in done.stderr
+    assert "Traceback" not in done.stderr
