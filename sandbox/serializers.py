@@ -107,6 +107,27 @@ class SessionOut(serializers.ModelSerializer):
         return path if request is None else "ws" + request.build_absolute_uri(path)[len("http") :]
 
 
+# What a decision adds to an evaluation; null until there is one.
+OUTCOME = (
+    "decision",
+    "reason",
+    "crash_probability",
+    "risk_horizon_hours",
+    "aws_signal",
+    "current",
+    "target",
+    "projected_savings",
+    "candidates",
+    "counts",
+    "trace",
+    "model",
+    "market_as_of",
+    "pipeline_mode",
+    "inputs_hash",
+    "duration_ms",
+)
+
+
 class EvaluateIn(serializers.Serializer):
     model_id = serializers.UUIDField(required=False, allow_null=True, default=None)
 
@@ -121,7 +142,8 @@ class EvaluationOut(serializers.ModelSerializer):
         fields = ["evaluation_id", "state", "created_at", "settled_at", "error"]
 
     def to_representation(self, instance: Evaluation) -> dict[str, Any]:
-        return super().to_representation(instance) | (instance.outcome or {})
+        undecided = dict.fromkeys(OUTCOME)
+        return super().to_representation(instance) | (instance.outcome or undecided)
 
 
 class EvaluationWithPoolsOut(EvaluationOut):

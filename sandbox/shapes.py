@@ -84,29 +84,31 @@ class ModelShape(serializers.Serializer):
 
 
 class EvaluationShape(serializers.Serializer):
-    """What is behind `error` is there once it is decided; the two times are not in a line."""
+    """What is behind `error` is null until it is decided; the two times are not in a line."""
 
     evaluation_id = serializers.UUIDField()
     state = serializers.ChoiceField(Evaluation.State.choices)
     created_at = serializers.DateTimeField(required=False)
     settled_at = serializers.DateTimeField(required=False, allow_null=True)
     error = FailureShape(allow_null=True)
-    decision = serializers.ChoiceField(Evaluation.Decision.choices, required=False)
-    reason = serializers.CharField(required=False)
+    decision = serializers.ChoiceField(Evaluation.Decision.choices, required=False, allow_null=True)
+    reason = serializers.CharField(required=False, allow_null=True)
     crash_probability = serializers.FloatField(required=False, allow_null=True)
-    risk_horizon_hours = serializers.IntegerField(required=False)
-    aws_signal = serializers.ChoiceField(["NONE", "REBALANCE", "TERMINATION"], required=False)
-    current = PoolShape(required=False)
+    risk_horizon_hours = serializers.IntegerField(required=False, allow_null=True)
+    aws_signal = serializers.ChoiceField(
+        ["NONE", "REBALANCE", "TERMINATION"], required=False, allow_null=True
+    )
+    current = PoolShape(required=False, allow_null=True)
     target = PoolShape(required=False, allow_null=True)
-    projected_savings = SavingsShape(required=False)
-    candidates = PoolShape(many=True, required=False)
-    counts = CountsShape(required=False)
-    trace = StageShape(many=True, required=False)
-    model = ModelShape(required=False)
-    market_as_of = serializers.DateTimeField(required=False)
-    pipeline_mode = serializers.CharField(required=False)
-    inputs_hash = serializers.CharField(required=False)
-    duration_ms = serializers.FloatField(required=False)
+    projected_savings = SavingsShape(required=False, allow_null=True)
+    candidates = PoolShape(many=True, required=False, allow_null=True)
+    counts = CountsShape(required=False, allow_null=True)
+    trace = StageShape(many=True, required=False, allow_null=True)
+    model = ModelShape(required=False, allow_null=True)
+    market_as_of = serializers.DateTimeField(required=False, allow_null=True)
+    pipeline_mode = serializers.CharField(required=False, allow_null=True)
+    inputs_hash = serializers.CharField(required=False, allow_null=True)
+    duration_ms = serializers.FloatField(required=False, allow_null=True)
 
 
 class EvaluationWithPoolsShape(EvaluationShape):

@@ -67,6 +67,7 @@ class Command(BaseCommand):
         self._say("✓ Background scheduler started\n  Jobs scheduled:")
         self._say("    - Cleanup expired sessions (every 5 minutes)")
         self._say("    - Update session counts (every 10 minutes)")
+        self._say("    - Archive old logs (daily at 2 AM)")
         self._say("    - Refresh market prices (every 5 minutes)")
         self._say(f"{LINE}\n✓ Server running on {base_url}")
         self._say(f"✓ API docs available at {base_url}/docs")
