@@ -121,6 +121,7 @@ OUTCOME = (
     "counts",
     "trace",
     "model",
+    "model_fallback",
     "market_as_of",
     "pipeline_mode",
     "inputs_hash",

@@ -78,9 +78,14 @@ class StageShape(serializers.Serializer):
 
 
 class ModelShape(serializers.Serializer):
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(allow_null=True, help_text="Null: a local file.")
     name = serializers.CharField()
     version = serializers.CharField()
+
+
+class FallbackShape(serializers.Serializer):
+    wanted = ModelShape(help_text="The model that was due and cannot be used.")
+    reason = serializers.CharField()
 
 
 class EvaluationShape(serializers.Serializer):
@@ -105,6 +110,7 @@ class EvaluationShape(serializers.Serializer):
     counts = CountsShape(required=False, allow_null=True)
     trace = StageShape(many=True, required=False, allow_null=True)
     model = ModelShape(required=False, allow_null=True)
+    model_fallback = FallbackShape(required=False, allow_null=True)
     market_as_of = serializers.DateTimeField(required=False, allow_null=True)
     pipeline_mode = serializers.CharField(required=False, allow_null=True)
     inputs_hash = serializers.CharField(required=False, allow_null=True)
