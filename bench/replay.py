@@ -1,0 +1,108 @@
+"""
+Do a thousand stored experiments come out as they are written, and how long does that take?
+
+    .venv/bin/python bench/replay.py        # after an evaluation, in the quick start's database
+
+Takes the newest experiment, varies its prices, preferences, mode, signal and model, stores what the
+engine decides each time, and replays it all with `manage.py replay --last`. Nothing stays: all of
+it happens in one transaction that is rolled back.
+"""
+
+import argparse
+import os
+import sys
+import time
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import django
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(count: int) -> None:
+    from django.core.management import call_command
+    from django.db import transaction
+
+    from lab.models import ExperimentLog
+
+    newest = ExperimentLog.objects.first()
+    if newest is None:
+        sys.exit("There is no experiment yet. Evaluate an instance first.")
+    with transaction.atomic():
+        hashes = store(newest, count)
+        began = time.perf_counter()
+        call_command("replay", last=count)
+        seconds = time.perf_counter() - began
+        transaction.set_rollback(True)
+    print(f"{count} replays, {len(hashes)} different inputs, {seconds:.1f} s")  # noqa: T201
+
+
+def store(newest: Any, count: int) -> set[str]:
+    """Store ``count`` variations of an experiment; return the hashes of their inputs."""
+    from django.utils import timezone
+
+    from lab.experiments import log_experiment
+    from spot_optimizer.engine.freeze import inputs_hash, thaw
+    from spot_optimizer.engine.pipeline import decide
+
+    base, generator, hashes = thaw(zlib.decompress(newest.inputs)), np.random.default_rng(8), set()
+    for number in range(count):
+        inputs = varied(base, number, generator)
+        told = {
+            "model": {"id": newest.model_id, "name": newest.model_name, "version": "varied"},
+            "model_fallback": None,
+            "pipeline_mode": inputs.stages.pipeline_mode,
+            "inputs_hash": inputs_hash(inputs),
+            "trace": [],
+        }
+        hashes.add(told["inputs_hash"])
+        log_experiment(
+            evaluation_id=uuid4(),
+            owner=newest.owner,
+            instance_id=newest.instance_id,
+            outcome=decide(inputs),
+            told=told,
+            now=timezone.now(),
+        )
+    return hashes
+
+
+def varied(base: Any, number: int, generator: np.random.Generator) -> Any:
+    import json
+
+    from lab.artifacts import SHIPPED
+    from spot_optimizer.engine.risk import parse_model
+
+    market = replace(
+        base.market,
+        spot_price=base.market.spot_price
+        * generator.uniform(0.9, 1.1, len(base.market.spot_price)),
+    )
+    artifacts = sorted(SHIPPED.glob("*.json"))
+    artifact = json.loads(artifacts[number % len(artifacts)].read_text())
+    return replace(
+        base,
+        market=market,
+        model=parse_model(artifact),
+        signal=("NONE", "REBALANCE", "TERMINATION")[number % 3],
+        stages=base.stages._replace(
+            pipeline_mode=("CLUSTER_FULL", "SINGLE_LINEAR")[number // 3 % 2]
+        ),
+        preferences=base.preferences._replace(
+            downtime_usd_per_hour=float(number % 7), allow_smaller=bool(number % 2)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--count", type=int, default=1000)
+    sys.path.insert(0, str(ROOT))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
+    django.setup()
+    main(parser.parse_args().count)
