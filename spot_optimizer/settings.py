@@ -46,7 +46,7 @@ REFRESH_TOKEN_EXPIRE_DAYS = env.int("REFRESH_TOKEN_EXPIRE_DAYS", 30, validate=va
 BCRYPT_ROUNDS = env.int("BCRYPT_ROUNDS", 12, validate=validate.Range(min=4, max=20))
 THROTTLE_LOGIN = env.str("THROTTLE_LOGIN", "10/min", validate=RATE)
 THROTTLE_LOGIN_ADDRESS = env.str("THROTTLE_LOGIN_ADDRESS", "60/min", validate=RATE)
-THROTTLE_REGISTER = env.str("THROTTLE_REGISTER", "60/h", validate=RATE)
+THROTTLE_REGISTER = env.str("THROTTLE_REGISTER", "60/min", validate=RATE)
 THROTTLE_API = env.str("THROTTLE_API", "1200/min", validate=RATE)
 
 SANDBOX_MAX_ACTIVE_SESSIONS = env.int(
