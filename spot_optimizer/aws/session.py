@@ -188,10 +188,11 @@ def _session() -> Session:
 
 
 def _timestamp(value: Any) -> datetime:
+    time: datetime
     try:
         time = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        return parse_timestamp(value)
+        time = parse_timestamp(value)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
