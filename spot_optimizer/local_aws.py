@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from types import TracebackType
@@ -13,10 +12,10 @@ from django.core.management.base import CommandError
 
 
 class LocalAws:
-    """The emulator, while the context is open. It ends with us, however we end."""
+    """The emulator, while the context is open. It ends with us, however we end; port 0: any."""
 
     def __init__(self, *, port: int, eventbridge_url: str) -> None:
-        self.port = port if is_free(port) else 0
+        self.port = port
         self.eventbridge_url = eventbridge_url
         self.facts: dict[str, Any] = {}
 
@@ -52,14 +51,3 @@ class LocalAws:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    with socket.socket() as probe:
-        # As the server will: a port in TIME_WAIT is free for it.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True

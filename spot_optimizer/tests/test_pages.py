@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.test import AsyncClient
 from django.urls import reverse
+from django_celery_beat.models import PeriodicTask
 
 from accounts.testing import a_user, an_admin, signed_in
 from sandbox.testing import SECRET, a_session, an_evaluation
@@ -44,6 +45,20 @@ class TestAdmin:
         assert session.instance_id in told
         for secret in (SECRET, sealed, session.stream_ticket, session.user.password):
             assert secret not in told
+
+    def test_an_operator_edits_the_schedule(self, client):
+        client.force_login(an_admin())
+        job = PeriodicTask.objects.get(name="refresh_market")
+        path = reverse("admin:django_celery_beat_periodictask_change", args=[job.pk])
+        form = client.get(path).context["adminform"].form
+        fields = {name: form[name].value() for name in form.fields}
+        fields = {name: value for name, value in fields.items() if value not in (None, False)}
+
+        answer = client.post(path, fields | {"description": "Slower now", "enabled": ""})
+
+        job.refresh_from_db()
+        assert answer.status_code == 302
+        assert (job.description, job.enabled) == ("Slower now", False)
 
     @pytest.mark.parametrize("role", ["user", "lab"])
     def test_is_for_admins_only(self, client, role):

@@ -16,8 +16,8 @@ from accounts.models import User
 from sandbox import tasks
 from sandbox.jobs import sweeps
 from spot_optimizer.embedded import EmbeddedWorker
-from spot_optimizer.local_aws import LocalAws, is_free
-from spot_optimizer.server import build_server
+from spot_optimizer.local_aws import LocalAws
+from spot_optimizer.server import build_server, is_free
 
 ADMIN_EMAIL = "admin@example.com"
 FACTS = settings.VAR_DIR / "quickstart.json"
@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, emulator_port: int, aws: bool, **options: Any) -> None:
         self._say(f"{LINE}\n🚀 STARTING SPOT OPTIMIZER PLATFORM\n{LINE}")
-        if not is_free(port, settings.API_HOST):
+        if not is_free(settings.API_HOST, port):
             raise CommandError(
                 f"Port {port} on {settings.API_HOST} is in use. Stop what listens there, or start "
                 f"with --port {port + 1}."
@@ -94,6 +94,7 @@ def _port(text: str) -> int:
 def _aws(port: int, base_url: str, *, is_real: bool) -> Any:
     if is_real or settings.AWS_ENDPOINT_URL:
         return nullcontext()
+    port = port if is_free("127.0.0.1", port) else 0
     return LocalAws(port=port, eventbridge_url=f"{base_url}/api/v1/signals/eventbridge")
 
 
