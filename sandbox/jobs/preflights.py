@@ -57,6 +57,12 @@ def preflight(*, session_id: UUID, now: datetime) -> None:
     _settle(session, checks, now)
 
 
+def give_back(*, session_id: str, **_: object) -> None:
+    """Free a preflight for another run; the one that has it writes nothing any more."""
+    mine = SandboxSession.objects.filter(pk=session_id, preflight_state=Preflight.PENDING)
+    mine.update(preflight_leased_until=None)
+
+
 def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None:
     passed = all(check.status == "passed" for check in checks)
     state = Preflight.PASSED if passed else Preflight.FAILED
