@@ -17,7 +17,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 from redis.exceptions import RedisError
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from spot_optimizer.errors import Unavailable
@@ -63,10 +62,8 @@ def guess_wait(request: HttpRequest | Request, email: object) -> int:
 
 
 def address_of(request: HttpRequest | Request) -> str:
-    """Return the client's address; what a client says of itself counts behind proxies only."""
-    if api_settings.NUM_PROXIES is None:
-        return str(request.META.get("REMOTE_ADDR") or "")
-    return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    """Return the client's address: what the outermost of NUM_PROXIES saw, not what clients say."""
+    return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
 
 
 class CountingThrottle(ABC, BaseThrottle):

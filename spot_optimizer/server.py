@@ -19,10 +19,13 @@ from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils import timezone
+from twisted.internet.defer import Deferred
 
 from spot_optimizer.asgi import application
+from spot_optimizer.stopping import drain, end_within
 from streaming.frames import encode, instant
 
+logger = logging.getLogger(__name__)
 logging.getLogger("daphne").setLevel(logging.WARNING)
 
 UNSENT_LIMIT = 1024 * 1024  # [bytes] what may wait for one client
@@ -31,6 +34,9 @@ FRAME_LIMIT = 64 * 1024  # [bytes] a client may send at once
 MESSAGE_LIMIT = 1024 * 1024  # [bytes] in either direction
 INBOX = 100  # messages of one client that may wait to be looked at
 TOO_SLOW = 4408
+RESTARTING = 1012  # not 1001: clients take that for a good end, and do not come again
+COME_AGAIN = b"We restart. Connect again with ?after= and the last seq you saw."
+STOP_WITHIN = 17.0  # [s] a little longer than `drain` may take
 BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
 UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
 FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
@@ -45,6 +51,7 @@ class BoundedRequest(WebRequest):
     """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
 
     is_refused = False
+    is_waited_for = True  # when the server stops
     received = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -82,6 +89,14 @@ class BoundedRequest(WebRequest):
         )
         asyncio.get_running_loop().call_later(FAREWELL, self.hang_up)
 
+    def go_away(self) -> None:
+        """Let this request be the last one of its connection."""
+        if self.finished or self.channel is None:
+            return
+        self.channel.persistent = False
+        if not self._response_started:
+            self.setHeader(b"connection", b"close")
+
     def hang_up(self) -> None:
         if self.channel is not None and self.channel.transport is not None:
             self.channel.loseConnection()
@@ -89,6 +104,7 @@ class BoundedRequest(WebRequest):
 
 class WatcherProtocol(WebSocketProtocol):
     is_paused = False
+    is_waited_for = False  # beyond its close frame, when the server stops
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, FBT001
         super().onMessage(payload, isBinary)
@@ -112,6 +128,11 @@ class WatcherProtocol(WebSocketProtocol):
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # sendClose would refuse 1011, which tells a client that this is our fault.
         self.sendCloseFrame(code=1000 if code is None else code)
+
+    def go_away(self) -> None:
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=RESTARTING, reasonUtf8=COME_AGAIN)
+            self.read_on()  # or its answer would not be heard
 
     def turn_away(self) -> None:
         """Close a client that does not read; if it begins to, it learns why and comes again."""
@@ -137,6 +158,19 @@ class Server(daphne.server.Server):
             if time.monotonic() - since > PATIENCE:
                 _give_up(protocol, transport)
             await asyncio.sleep(0.05)
+
+    def listen_success(self, port: Any) -> Any:
+        super().listen_success(port)
+        return port  # or it would be lost, and could not be closed
+
+    def kill_all_applications(self) -> Deferred[None]:
+        """Stop gently: Twisted calls this at a signal, and goes on when it is done."""
+        end_within(STOP_WITHIN)
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening())
+        draining = Deferred.fromFuture(asyncio.ensure_future(drain(self.connections)))
+        # Twisted would go on without a word.
+        return draining.addErrback(lambda failure: logger.error("stopping", exc_info=failure.value))
 
     def use_our_protocols(self) -> None:
         build = self.http_factory.buildProtocol
