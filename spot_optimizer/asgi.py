@@ -2,7 +2,10 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from spot_optimizer.first_start import check_environment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
+check_environment()
 http = get_asgi_application()  # sets Django up: what has models is imported behind it
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402

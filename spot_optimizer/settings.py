@@ -38,6 +38,7 @@ DATABASE_URL = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR}/db.sqlite3"
 DB_POOL_SIZE = env.int("DB_POOL_SIZE", 10, validate=validate.Range(min=0))
 DB_POOL_OVERFLOW = env.int("DB_POOL_OVERFLOW", 20, validate=validate.Range(min=0))
 REDIS_URL = env.str("REDIS_URL", "")
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")
 
 ACCESS_TOKEN_EXPIRE_MINUTES = env.int(
     "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, validate=validate.Range(min=1)
@@ -306,9 +307,11 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Jobs wait for AWS, and share what they have loaded of the market: threads, not processes.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "spot_optimizer.schedule:Schedule"
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
     {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 3}
