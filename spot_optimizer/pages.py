@@ -7,8 +7,15 @@ from http import HTTPStatus
 
 from csp.decorators import csp_replace
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
@@ -40,9 +47,11 @@ def open_page(view: View) -> View:
     @wraps(view)
     def shown(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except DomainError as refusal:
             return refusal_page(request, refusal)
+        is_empty = isinstance(answer, HttpResponseNotAllowed)
+        return _not_allowed_page(request, answer.headers["Allow"]) if is_empty else answer
 
     guarded: View = strict(never_cache(shown))
     return guarded
@@ -50,7 +59,16 @@ def open_page(view: View) -> View:
 
 def page(view: View) -> View:
     """Make a view a page for those who are signed in; the others are led to sign in first."""
-    return open_page(login_required(view))
+
+    @wraps(view)
+    def signed_in(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.method in ("GET", "HEAD"):
+            return redirect_to_login(request.get_full_path())
+        return redirect_to_login(resolve_url(settings.LOGIN_REDIRECT_URL))  # a form is gone
+
+    return open_page(signed_in)
 
 
 def refusal_page(request: HttpRequest, refusal: DomainError) -> HttpResponse:
@@ -67,6 +85,13 @@ def error_page(status: HTTPStatus, detail: str, request: HttpRequest | None = No
     context = {"title": title, "detail": detail, "status": status.value}
     text = render_to_string("dashboard/error.html", context, request)
     return HttpResponse(text, status=status)
+
+
+def _not_allowed_page(request: HttpRequest, allowed: str) -> HttpResponse:
+    sentence = api.use_of([method for method in allowed.split(", ") if method != "HEAD"])
+    answer = error_page(HTTPStatus.METHOD_NOT_ALLOWED, sentence, request)
+    answer.headers["Allow"] = allowed
+    return answer
 
 
 def wants_page(request: HttpRequest) -> bool:
