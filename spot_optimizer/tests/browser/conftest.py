@@ -1,6 +1,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from spot_optimizer.tests.browser.accessibility import check_accessibility
@@ -8,6 +10,15 @@ from spot_optimizer.tests.browser.chromium import a_browser, chromium_or_skip
 from spot_optimizer.tests.browser.people import Person, a_person
 from spot_optimizer.tests.browser.watching import Watched, watched
 from spot_optimizer.tests.platform import Platform
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all tests here: a browser lives on its loop, and is slow to start."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
 
 
 @pytest.fixture(scope="session")
@@ -22,13 +33,13 @@ def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield platform
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with a_browser(chromium) as browser:
         yield browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def pages(platform: Platform, browser: Browser) -> AsyncIterator[Watched]:
     """The test's pages; the test fails if one of them had a problem that was not expected."""
     async with watched(browser, platform.base_url) as pages:
@@ -53,7 +64,7 @@ def person(new_person: Callable[..., Person]) -> Person:
     return new_person()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def page(pages: Watched, person: Person) -> Page:
     return await pages.open(person)
 
