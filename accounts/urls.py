@@ -4,7 +4,7 @@ from django.urls import include, path
 from accounts import views
 
 auth = [
-    path("register", views.RegisterView.as_view(), name="register"),
+    path("register", views.RegisterView.as_view(), name="api-register"),
     path("login", views.LoginView.as_view(), name="login"),
     path("refresh", views.RefreshView.as_view(), name="refresh"),
     path("logout", views.LogoutView.as_view(), name="logout"),

@@ -152,7 +152,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
-CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
+CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
@@ -164,6 +164,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "spot_optimizer.pages.frame",
             ],
         },
     },
