@@ -8,7 +8,8 @@ from playwright.async_api import BrowserContext
 from spot_optimizer.tests.platform import Platform
 
 PASSWORD = "SecurePassword123"
-LOGIN = "/api/session/login/"
+SIGN_IN = "/sign-in", "email"
+BROWSABLE_API = "/api/session/login/", "username"  # until there is a sign-in page
 _numbers = count(1)
 
 
@@ -37,10 +38,12 @@ def _give_role(platform: Platform, user_id: str, role: str) -> None:
 
 
 async def sign_in(context: BrowserContext, person: Person) -> None:
-    """Give a fresh context this person's session, as the log-in form would."""
-    await context.request.get(LOGIN)
+    """Give a fresh context this person's session, as the sign-in form would."""
+    has_page = (await context.request.get(SIGN_IN[0])).ok
+    path, name = SIGN_IN if has_page else BROWSABLE_API
+    await context.request.get(path)
     token = next(each for each in await context.cookies() if each["name"] == "csrftoken")
-    form = {"username": person.email, "password": person.password}
+    form = {name: person.email, "password": person.password}
     form |= {"csrfmiddlewaretoken": token["value"]}
-    answer = await context.request.post(LOGIN, form=form, max_redirects=0)
+    answer = await context.request.post(path, form=form, max_redirects=0)
     assert answer.status == 302, await answer.text()
