@@ -19,6 +19,7 @@ favicon = RedirectView.as_view(url=static("dashboard/favicon.svg"))
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
+    path("", include("sandbox.page_urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),
