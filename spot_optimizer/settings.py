@@ -165,7 +165,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
-CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
+CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
@@ -177,6 +177,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "spot_optimizer.pages.frame",
             ],
         },
     },
@@ -259,8 +260,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "/api/session/login/"
-LOGIN_REDIRECT_URL = "/docs"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SECRET_KEY,

@@ -1,5 +1,7 @@
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from spot_optimizer import health
 from spot_optimizer.docs import DocsView, SchemaView
@@ -7,13 +9,17 @@ from spot_optimizer.docs import DocsView, SchemaView
 admin.site.site_header = admin.site.site_title = "Spot Optimizer"
 admin.site.index_title = "Operators"
 
-handler400 = "spot_optimizer.api.bad_request"
-handler403 = "spot_optimizer.api.forbidden"
-handler404 = "spot_optimizer.api.page_not_found"
-handler500 = "spot_optimizer.api.server_error"
+handler400 = "spot_optimizer.pages.bad_request"
+handler403 = "spot_optimizer.pages.forbidden"
+handler404 = "spot_optimizer.pages.page_not_found"
+handler500 = "spot_optimizer.pages.server_error"
+
+favicon = RedirectView.as_view(url=static("dashboard/favicon.svg"))
 
 urlpatterns = [
+    path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
+    path("", include("sandbox.page_urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),
