@@ -99,9 +99,10 @@ export class LogView {
     const height = this.#list.scrollHeight;
     this.#isFollowing = false;
     this.#list.prepend(...this.#matching.slice(from, this.#first).map(rowOf));
-    this.#list.scrollTop += this.#list.scrollHeight - height;
     this.#first = from;
     this.#sayHowItIs();
+    // To where the earlier lines end: at the bottom it would follow, and drop them again.
+    this.#list.scrollTop = this.#list.scrollHeight - height - this.#list.clientHeight / 2;
     this.#list.focus();
   }
 
@@ -114,8 +115,9 @@ export class LogView {
 
   #render({ evenPaused = false } = {}) {
     if (!this.#isPaused || evenPaused) this.#append();
-    if (this.#isFollowing && !this.#isPaused) this.#list.scrollTop = this.#list.scrollHeight;
     this.#sayHowItIs();
+    // Last: a button that has come or gone changes the height of the list.
+    if (this.#isFollowing && !this.#isPaused) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #append() {
