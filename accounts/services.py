@@ -27,9 +27,9 @@ class LastAdmin(Conflict):
     code = "last_admin"
 
 
-def register(*, email: str, username: str, password: str, full_name: str, now: datetime) -> Tokens:
+def register(*, email: str, username: str, password: str, full_name: str) -> User:
     """
-    Make an account, always with the role ``user``, and sign it in.
+    Make an account, always with the role ``user``.
 
     :raises Invalid: the e-mail or user name is taken, or the password is weak
     """
@@ -39,15 +39,15 @@ def register(*, email: str, username: str, password: str, full_name: str, now: d
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            return _start_family(user, now)
     except IntegrityError:
         _refuse(taken(email=email, username=username))  # somebody was faster
         raise
+    return user
 
 
-def log_in(*, email: str, password: str, now: datetime) -> Tokens:
+def get_by_password(*, email: str, password: str) -> User:
     """
-    Sign in.
+    Return the user who knows this password.
 
     :raises InvalidCredentials: said alike, and as late, for an unknown e-mail, a wrong password
         and a disabled user
@@ -57,6 +57,16 @@ def log_in(*, email: str, password: str, now: datetime) -> Tokens:
         make_password(password)  # the work of checking one, or the time would tell
     if user is None or not user.check_password(password) or not user.is_active:
         raise _wrong()
+    return user
+
+
+def log_in(*, email: str, password: str, now: datetime) -> Tokens:
+    """
+    Sign in.
+
+    :raises InvalidCredentials: as ``get_by_password`` says it
+    """
+    user = get_by_password(email=email, password=password)
     with transaction.atomic():
         # While we computed, the password may have changed or the user been disabled: then a
         # family that started here would outlive the revocation.

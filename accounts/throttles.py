@@ -62,6 +62,18 @@ def guess_wait(request: HttpRequest | Request, email: object) -> int:
     return max(waits)
 
 
+def register_wait(request: HttpRequest | Request) -> int:
+    """
+    Count one registration; return how long until the next one is allowed. [s]
+
+    :raises Unavailable: we cannot count
+    """
+    try:
+        return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
+    except (RedisError, OSError) as error:
+        raise Unavailable("We cannot register you now. Try again in a moment.") from error
+
+
 def address_of(request: HttpRequest | Request) -> str:
     """Return the client's address; what a client says of itself counts behind proxies only."""
     if api_settings.NUM_PROXIES is None:
@@ -99,10 +111,7 @@ class ApiThrottle(CountingThrottle):
 
 class RegisterThrottle(CountingThrottle):
     def count(self, request: Request) -> int:
-        try:
-            return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
-        except (RedisError, OSError) as error:
-            raise Unavailable("We cannot register you now. Try again in a moment.") from error
+        return register_wait(request)
 
 
 class LoginThrottle(CountingThrottle):

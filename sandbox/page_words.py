@@ -8,13 +8,6 @@ CHECKS = {
     "availability_zone": "Open a new session with the zone that AWS names.",
     "permissions": "Attach the policy below to the keys' user or role, then open a new session.",
 }
-STATE_TONES = {
-    "active": "good",
-    "expired": "warn",
-    "ending": "warn",
-    "cleanup_failed": "bad",
-    "ended": "",
-}
 # Each stage, in its order: its name, and what it does.
 STAGES = {
     "input": ("Input", "The market and the machine as they are now."),

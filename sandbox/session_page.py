@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from sandbox.models import Evaluation, SandboxSession
+from sandbox.overview import Glance
 from sandbox.page_words import (
     CHECKS,
     DECISIONS,
@@ -19,7 +20,6 @@ from sandbox.page_words import (
     REJECTIONS,
     SIGNALS,
     STAGES,
-    STATE_TONES,
 )
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
 from sandbox.serializers import STREAM_PATH
@@ -57,8 +57,7 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     shown = chosen or newest
     context = {
         "session": session,
-        "is_active": session.is_active(at=timezone.now()),
-        "state_tone": STATE_TONES[session.state],
+        "glance": Glance(session, session.is_active(at=timezone.now()), shown),
         "checks": _checks(session),
         "policy": json.dumps(_policy(session), indent=2),
         "evaluations": evaluations,

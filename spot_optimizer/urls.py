@@ -3,7 +3,6 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from sandbox.session_page import session_page
 from spot_optimizer import health
 from spot_optimizer.docs import DocsView, SchemaView
 
@@ -19,8 +18,8 @@ favicon = RedirectView.as_view(url=static("dashboard/favicon.svg"))
 
 urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
-    path("sessions/<uuid:session_id>", session_page, name="session"),
     path("admin/", admin.site.urls),
+    path("", include("sandbox.page_urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),
