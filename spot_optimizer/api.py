@@ -275,7 +275,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return JsonResponse(_body("This is not for your role.", "role_required"), status=403)
+    sentence = "Your role does not allow this. Ask an admin for another."
+    return JsonResponse(_body(sentence, "role_required"), status=403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:

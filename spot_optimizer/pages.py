@@ -101,7 +101,7 @@ def wants_page(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> View:
+def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True, says: str = "") -> View:
     """Show a browser what ``handler`` says to programs; where not safe, without the database."""
 
     @open_page
@@ -110,9 +110,8 @@ def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> V
         answer = handler(request, *args, **kwargs)
         if not wants_page(request):
             return answer
-        told = json.loads(answer.content)
-        status = HTTPStatus(answer.status_code)
-        return error_page(status, told["detail"], request if is_safe else None)
+        detail = says or json.loads(answer.content)["detail"]
+        return error_page(HTTPStatus(answer.status_code), detail, request if is_safe else None)
 
     return answered
 
@@ -120,5 +119,5 @@ def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> V
 bad_request = _or_page(api.bad_request, is_safe=False)
 forbidden = _or_page(api.forbidden)
 csrf_failure = _or_page(api.csrf_failure)
-page_not_found = _or_page(api.page_not_found)
+page_not_found = _or_page(api.page_not_found, says="Check the address, or begin at your sessions.")
 server_error = _or_page(api.server_error, is_safe=False)
