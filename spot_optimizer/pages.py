@@ -7,8 +7,15 @@ from http import HTTPStatus
 
 from csp.decorators import csp_replace
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
@@ -40,9 +47,11 @@ def open_page(view: View) -> View:
     @wraps(view)
     def shown(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except DomainError as refusal:
             return refusal_page(request, refusal)
+        is_empty = isinstance(answer, HttpResponseNotAllowed)
+        return _not_allowed_page(request, answer.headers["Allow"]) if is_empty else answer
 
     guarded: View = strict(never_cache(shown))
     return guarded
@@ -50,7 +59,16 @@ def open_page(view: View) -> View:
 
 def page(view: View) -> View:
     """Make a view a page for those who are signed in; the others are led to sign in first."""
-    return open_page(login_required(view))
+
+    @wraps(view)
+    def signed_in(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.method in ("GET", "HEAD"):
+            return redirect_to_login(request.get_full_path())
+        return redirect_to_login(resolve_url(settings.LOGIN_REDIRECT_URL))  # a form is gone
+
+    return open_page(signed_in)
 
 
 def refusal_page(request: HttpRequest, refusal: DomainError) -> HttpResponse:
@@ -69,6 +87,13 @@ def error_page(status: HTTPStatus, detail: str, request: HttpRequest | None = No
     return HttpResponse(text, status=status)
 
 
+def _not_allowed_page(request: HttpRequest, allowed: str) -> HttpResponse:
+    sentence = api.use_of([method for method in allowed.split(", ") if method != "HEAD"])
+    answer = error_page(HTTPStatus.METHOD_NOT_ALLOWED, sentence, request)
+    answer.headers["Allow"] = allowed
+    return answer
+
+
 def wants_page(request: HttpRequest) -> bool:
     """Whether a browser asks for a page, and no program for JSON."""
     if request.path_info.startswith("/api/"):
@@ -76,7 +101,7 @@ def wants_page(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> View:
+def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True, says: str = "") -> View:
     """Show a browser what ``handler`` says to programs; where not safe, without the database."""
 
     @open_page
@@ -85,9 +110,8 @@ def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> V
         answer = handler(request, *args, **kwargs)
         if not wants_page(request):
             return answer
-        told = json.loads(answer.content)
-        status = HTTPStatus(answer.status_code)
-        return error_page(status, told["detail"], request if is_safe else None)
+        detail = says or json.loads(answer.content)["detail"]
+        return error_page(HTTPStatus(answer.status_code), detail, request if is_safe else None)
 
     return answered
 
@@ -95,5 +119,5 @@ def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True) -> V
 bad_request = _or_page(api.bad_request, is_safe=False)
 forbidden = _or_page(api.forbidden)
 csrf_failure = _or_page(api.csrf_failure)
-page_not_found = _or_page(api.page_not_found)
+page_not_found = _or_page(api.page_not_found, says="Check the address, or begin at your sessions.")
 server_error = _or_page(api.server_error, is_safe=False)
