@@ -20,6 +20,7 @@ urlpatterns = [
     path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
     path("", include("sandbox.page_urls")),
+    path("", include("lab.page_urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),

@@ -8,8 +8,7 @@ from playwright.async_api import BrowserContext
 from spot_optimizer.tests.platform import Platform
 
 PASSWORD = "SecurePassword123"
-SIGN_IN = "/sign-in", "email"
-BROWSABLE_API = "/api/session/login/", "username"  # until there is a sign-in page
+SIGN_IN = "/sign-in"
 _numbers = count(1)
 
 
@@ -39,11 +38,9 @@ def _give_role(platform: Platform, user_id: str, role: str) -> None:
 
 async def sign_in(context: BrowserContext, person: Person) -> None:
     """Give a fresh context this person's session, as the sign-in form would."""
-    has_page = (await context.request.get(SIGN_IN[0])).ok
-    path, name = SIGN_IN if has_page else BROWSABLE_API
-    await context.request.get(path)
+    await context.request.get(SIGN_IN)
     token = next(each for each in await context.cookies() if each["name"] == "csrftoken")
-    form = {name: person.email, "password": person.password}
+    form = {"email": person.email, "password": person.password}
     form |= {"csrfmiddlewaretoken": token["value"]}
-    answer = await context.request.post(path, form=form, max_redirects=0)
+    answer = await context.request.post(SIGN_IN, form=form, max_redirects=0)
     assert answer.status == 302, await answer.text()
