@@ -66,6 +66,11 @@ ARCHIVE_REGION = env.str("ARCHIVE_REGION", "us-east-1")
 LOG_LEVEL = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 )
+LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
+ACCESS_LOG = env.bool("ACCESS_LOG", True)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_HOST = env.str("METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
@@ -139,6 +144,7 @@ INSTALLED_APPS = [
     "sandbox",
 ]
 MIDDLEWARE = [
+    "spot_optimizer.access.observe",
     "django.middleware.security.SecurityMiddleware",
     "spot_optimizer.middleware.StaticFiles",
     "spot_optimizer.middleware.say_emulator",
@@ -363,13 +369,19 @@ SECURE_HSTS_PRELOAD = IS_PRODUCTION
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"tone_down": {"()": "spot_optimizer.logs.ToneDown"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(facts)s"},
+        "json": {"()": "spot_optimizer.logs.JsonLines"},
+    },
+    "filters": {
+        "tone_down": {"()": "spot_optimizer.logs.ToneDown"},
+        "say_facts": {"()": "spot_optimizer.logs.SayFacts"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["tone_down"],
+            "formatter": LOG_FORMAT,
+            "filters": ["tone_down", "say_facts"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
