@@ -71,6 +71,7 @@ ACCESS_LOG = env.bool("ACCESS_LOG", True)
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 METRICS_HOST = env.str("METRICS_HOST", "127.0.0.1")
 METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))
+JOB_RUN_DAYS = env.int("JOB_RUN_DAYS", 14, validate=validate.Range(min=1))
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
@@ -111,6 +112,8 @@ def _refuse_to_start() -> None:
         for name, value in [("SECRET_KEY", SECRET_KEY), ("JWT_SECRET_KEY", JWT_SECRET_KEY)]:
             if len(set(value)) < 10 or "change" in value.lower() or "insecure" in value.lower():
                 problems.append(f"{name} looks like a default: set a long random value.")
+        if 0 < len(METRICS_TOKEN) < 32:
+            problems.append("METRICS_TOKEN is short: set at least 32 characters.")
         if STREAM_REQUIRE_TICKET is False:
             problems.append("STREAM_REQUIRE_TICKET must stay on in production.")
     if problems:
@@ -123,7 +126,7 @@ _refuse_to_start()
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "spot_optimizer.operations.apps.OperatorsAdminConfig",  # django.contrib.admin's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -136,12 +139,14 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "channels",
     "django_celery_beat",
+    "django_celery_results",
     "spot_optimizer.apps.SpotOptimizerConfig",
     "streaming",
     "spot_optimizer.market",
     "accounts",
     "lab",
     "sandbox",
+    "spot_optimizer.operations.apps.OperationsConfig",
 ]
 MIDDLEWARE = [
     "spot_optimizer.access.observe",
@@ -308,13 +313,20 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
+# Celery's would be put back into the schedule at each start.
+CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TRACK_STARTED = True  # of those that leave a row
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SYNC_EVERY = 1  # or what was asked for last would be known minutes late
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
     {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 3}
