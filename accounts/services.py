@@ -1,10 +1,13 @@
 """What users do with their accounts, and administrators with those of others."""
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
@@ -25,6 +28,13 @@ class InvalidPassword(Invalid):
 
 class LastAdmin(Conflict):
     code = "last_admin"
+
+
+class SignedOut(NamedTuple):
+    """How many log-ins were ended."""
+
+    families: int
+    browsers: int
 
 
 def register(*, email: str, username: str, password: str, full_name: str) -> User:
@@ -142,10 +152,29 @@ def change_password(
     user.password = encoded
 
 
-def revoke_families(*, user: User, but: UUID | None = None, now: datetime) -> None:
-    """Make all tokens of a user fail at once, those of the family ``but`` excepted."""
+def revoke_families(*, user: User, but: UUID | None = None, now: datetime) -> int:
+    """
+    Make all tokens of a user fail at once, those of the family ``but`` excepted.
+
+    Return how many families there were.
+    """
     families = TokenFamily.objects.filter(user=user, revoked_at=None)
-    (families.exclude(pk=but) if but else families).update(revoked_at=now)
+    return (families.exclude(pk=but) if but else families).update(revoked_at=now)
+
+
+def sign_out(*, user: User, now: datetime) -> SignedOut:
+    """End all log-ins of a user, by token and by cookie. The account itself stays as it is."""
+    # A session says whose it is in its sealed content only, so each one is opened.
+    live = Session.objects.filter(expire_date__gt=now)
+    theirs = [
+        session.pk
+        for session in live.iterator()
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
+    ]
+    with transaction.atomic():
+        families = revoke_families(user=user, now=now)
+        browsers, _ = Session.objects.filter(pk__in=theirs).delete()
+    return SignedOut(families, browsers)
 
 
 def change_profile(*, user: User, **changes: str) -> None:

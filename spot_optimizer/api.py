@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC
 from functools import wraps
 from http import HTTPStatus
@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -253,13 +253,13 @@ def _body(detail: str, code: str) -> dict[str, Any]:
     return {"detail": detail, "code": code}
 
 
-def only_get(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
+def only_get(view: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> Callable:
     """Refuse other methods than GET and HEAD in the one error shape."""
 
     @wraps(view)
-    def checked(request: HttpRequest) -> JsonResponse:
+    async def checked(request: HttpRequest) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
-            return view(request)
+            return await view(request)
         body = _body(use_of(["GET"]), "method_not_allowed")
         return JsonResponse(body, status=405, headers={"Allow": "GET, HEAD"})
 

@@ -3,8 +3,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from spot_optimizer import health
 from spot_optimizer.docs import DocsView, SchemaView
+from spot_optimizer.operations import views
 
 admin.site.site_header = admin.site.site_title = "Spot Optimizer"
 admin.site.index_title = "Operators"
@@ -27,7 +27,8 @@ urlpatterns = [
     path("api/v1/market/", include("spot_optimizer.market.urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="schema"), name="docs"),
-    path("health", health.ready, name="health"),
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
+    path("health", views.ready, name="health"),
+    path("health/live", views.live, name="health-live"),
+    path("health/ready", views.ready, name="health-ready"),
+    path("metrics", views.metrics, name="metrics"),
 ]

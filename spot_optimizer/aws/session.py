@@ -17,6 +17,7 @@ from botocore.session import Session
 from botocore.utils import parse_timestamp
 from django.conf import settings
 
+from spot_optimizer.aws.counting import count_calls
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 CONNECT_TIMEOUT = 3  # [s]
@@ -173,6 +174,7 @@ def _client(service: str, region: str, config: Config, **keys: Any) -> Any:
             **keys,
         )
     client.meta.events.register("before-send", _check_deadline)
+    count_calls(client)
     return client
 
 
