@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils import timezone
 
 from spot_optimizer.asgi import application
+from spot_optimizer.edge import BoundedChannel, BoundedRequest, refusal_of
 from streaming.frames import encode, instant
 
 logging.getLogger("daphne").setLevel(logging.WARNING)
@@ -31,60 +31,10 @@ FRAME_LIMIT = 64 * 1024  # [bytes] a client may send at once
 MESSAGE_LIMIT = 1024 * 1024  # [bytes] in either direction
 INBOX = 100  # messages of one client that may wait to be looked at
 TOO_SLOW = 4408
-BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
-UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
-FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
-TOO_LARGE = b'{"detail":"The body is too large. Send less.","code":"too_large"}'
 
 
 class ClientGone(OSError):
     """Nobody takes what is sent there."""
-
-
-class BoundedRequest(WebRequest):
-    """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
-
-    is_refused = False
-    received = 0
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        # Forms are for Django: Twisted would cut off who sends a bad one.
-        super().__init__(*args, parsePOSTFormSubmission=False, **options)
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        super().gotLength(length)
-        if length is not None and length > self.limit:
-            self.refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        self.received += len(data)
-        if self.received > self.limit and not self.is_refused:
-            self.refuse()
-        if not self.is_refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        if self.is_refused:
-            self.hang_up()
-        else:
-            super().requestReceived(command, path, version)
-
-    @property
-    def limit(self) -> int:
-        kinds = self.requestHeaders.getRawHeaders(b"content-type") or [b""]
-        return UPLOAD_LIMIT if kinds[0].lower().startswith(b"multipart/") else BODY_LIMIT
-
-    def refuse(self) -> None:
-        self.is_refused = True
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
-        )
-        asyncio.get_running_loop().call_later(FAREWELL, self.hang_up)
-
-    def hang_up(self) -> None:
-        if self.channel is not None and self.channel.transport is not None:
-            self.channel.loseConnection()
 
 
 class WatcherProtocol(WebSocketProtocol):
@@ -113,6 +63,15 @@ class WatcherProtocol(WebSocketProtocol):
         # sendClose would refuse 1011, which tells a client that this is our fault.
         self.sendCloseFrame(code=1000 if code is None else code)
 
+    def sendHttpErrorResponse(  # noqa: N802
+        self,
+        code: int,
+        reason: str,
+        responseHeaders: list[tuple[str, str]] | None = None,  # noqa: N803
+    ) -> None:
+        headers = [f"{name}: {value}" for name, value in responseHeaders or []]
+        self.sendData(refusal_of(code).as_http(*headers))
+
     def turn_away(self) -> None:
         """Close a client that does not read; if it begins to, it learns why and comes again."""
         detail = "You read too slowly. Connect again with ?after= and the last seq you saw."
@@ -139,6 +98,7 @@ class Server(daphne.server.Server):
             await asyncio.sleep(0.05)
 
     def use_our_protocols(self) -> None:
+        self.http_factory.protocol = BoundedChannel
         build = self.http_factory.buildProtocol
 
         def build_bounded(address: Any) -> Any:
