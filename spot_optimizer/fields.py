@@ -10,9 +10,15 @@ class FiniteFloat(serializers.FloatField):
     """A number: DRF's own also takes "nan" and "inf", and true for 1."""
 
     def to_internal_value(self, data: Any) -> float:
-        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+        if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        try:
+            value = float(data)
+        except OverflowError:  # a whole number of hundreds of digits
+            value = math.inf
+        if not math.isfinite(value):
+            self.fail("invalid")
+        return value
 
 
 class StrictBoolean(serializers.BooleanField):
