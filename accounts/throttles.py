@@ -61,6 +61,18 @@ def guess_wait(request: HttpRequest | Request, email: object) -> int:
     return max(waits)
 
 
+def register_wait(request: HttpRequest | Request) -> int:
+    """
+    Count one registration; return how long until the next one is allowed. [s]
+
+    :raises Unavailable: we cannot count
+    """
+    try:
+        return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
+    except (RedisError, OSError) as error:
+        raise Unavailable("We cannot register you now. Try again in a moment.") from error
+
+
 def address_of(request: HttpRequest | Request) -> str:
     """Return the client's address: what the outermost of NUM_PROXIES saw, not what clients say."""
     return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
@@ -96,10 +108,7 @@ class ApiThrottle(CountingThrottle):
 
 class RegisterThrottle(CountingThrottle):
     def count(self, request: Request) -> int:
-        try:
-            return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
-        except (RedisError, OSError) as error:
-            raise Unavailable("We cannot register you now. Try again in a moment.") from error
+        return register_wait(request)
 
 
 class LoginThrottle(CountingThrottle):

@@ -2,7 +2,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -14,7 +13,6 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from accounts import queries, services
-from accounts.forms import SlowedLoginForm
 from accounts.http import UserRequest
 from accounts.permissions import IsAdmin
 from accounts.serializers import (
@@ -46,7 +44,8 @@ class RegisterView(PublicView):
     @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
         fields = _checked(RegisterIn(data=request.data))
-        tokens = services.register(**fields, now=timezone.now())
+        user = services.register(**fields)
+        tokens = services.start_family(user=user, now=timezone.now())
         return Response(TokensOut(tokens).data, status=status.HTTP_201_CREATED)
 
 
@@ -132,13 +131,6 @@ class UserView(APIView):
         fields = _checked(UserChangeIn(data=request.data))
         user = services.change_user(user_id=user_id, **fields, now=timezone.now())
         return Response(ProfileOut(user).data)
-
-
-class SessionLoginView(DjangoLoginView):
-    """Signs people in to the browsable API and Swagger, by cookie."""
-
-    template_name = "rest_framework/login.html"
-    form_class = SlowedLoginForm
 
 
 def _checked(serializer: Serializer) -> dict[str, Any]:

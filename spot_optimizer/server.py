@@ -15,13 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils import timezone
 from twisted.internet.defer import Deferred
 
 from spot_optimizer.asgi import application
+from spot_optimizer.edge import BoundedChannel, BoundedRequest, refusal_of
 from spot_optimizer.stopping import drain, end_within
 from streaming.frames import encode, instant
 
@@ -37,69 +37,10 @@ TOO_SLOW = 4408
 RESTARTING = 1012  # not 1001: clients take that for a good end, and do not come again
 COME_AGAIN = b"We restart. Connect again with ?after= and the last seq you saw."
 STOP_WITHIN = 17.0  # [s] a little longer than `drain` may take
-BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
-UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
-FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
-TOO_LARGE = b'{"detail":"The body is too large. Send less.","code":"too_large"}'
 
 
 class ClientGone(OSError):
     """Nobody takes what is sent there."""
-
-
-class BoundedRequest(WebRequest):
-    """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
-
-    is_refused = False
-    is_waited_for = True  # when the server stops
-    received = 0
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        # Forms are for Django: Twisted would cut off who sends a bad one.
-        super().__init__(*args, parsePOSTFormSubmission=False, **options)
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        super().gotLength(length)
-        if length is not None and length > self.limit:
-            self.refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        self.received += len(data)
-        if self.received > self.limit and not self.is_refused:
-            self.refuse()
-        if not self.is_refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        if self.is_refused:
-            self.hang_up()
-        else:
-            super().requestReceived(command, path, version)
-
-    @property
-    def limit(self) -> int:
-        kinds = self.requestHeaders.getRawHeaders(b"content-type") or [b""]
-        return UPLOAD_LIMIT if kinds[0].lower().startswith(b"multipart/") else BODY_LIMIT
-
-    def refuse(self) -> None:
-        self.is_refused = True
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
-        )
-        asyncio.get_running_loop().call_later(FAREWELL, self.hang_up)
-
-    def go_away(self) -> None:
-        """Let this request be the last one of its connection."""
-        if self.finished or self.channel is None:
-            return
-        self.channel.persistent = False
-        if not self._response_started:
-            self.setHeader(b"connection", b"close")
-
-    def hang_up(self) -> None:
-        if self.channel is not None and self.channel.transport is not None:
-            self.channel.loseConnection()
 
 
 class WatcherProtocol(WebSocketProtocol):
@@ -133,6 +74,15 @@ class WatcherProtocol(WebSocketProtocol):
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=RESTARTING, reasonUtf8=COME_AGAIN)
             self.read_on()  # or its answer would not be heard
+
+    def sendHttpErrorResponse(  # noqa: N802
+        self,
+        code: int,
+        reason: str,
+        responseHeaders: list[tuple[str, str]] | None = None,  # noqa: N803
+    ) -> None:
+        headers = [f"{name}: {value}" for name, value in responseHeaders or []]
+        self.sendData(refusal_of(code).as_http(*headers))
 
     def turn_away(self) -> None:
         """Close a client that does not read; if it begins to, it learns why and comes again."""
@@ -173,6 +123,7 @@ class Server(daphne.server.Server):
         return draining.addErrback(lambda failure: logger.error("stopping", exc_info=failure.value))
 
     def use_our_protocols(self) -> None:
+        self.http_factory.protocol = BoundedChannel
         build = self.http_factory.buildProtocol
 
         def build_bounded(address: Any) -> Any:

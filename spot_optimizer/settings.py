@@ -71,6 +71,12 @@ ARCHIVE_REGION = env.str("ARCHIVE_REGION", "us-east-1")
 LOG_LEVEL = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 )
+LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
+ACCESS_LOG = env.bool("ACCESS_LOG", True)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_HOST = env.str("METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))
+JOB_RUN_DAYS = env.int("JOB_RUN_DAYS", 14, validate=validate.Range(min=1))
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
@@ -96,6 +102,8 @@ def _unsafe_in_production() -> list[str]:
         problems.append(
             "NUM_PROXIES must count at least the proxy that ends TLS in production: set it to 1."
         )
+    if 0 < len(METRICS_TOKEN) < 32:
+        problems.append("METRICS_TOKEN is short: set at least 32 characters.")
     if STREAM_REQUIRE_TICKET is False:
         problems.append("STREAM_REQUIRE_TICKET must stay on in production.")
     return problems
@@ -131,7 +139,7 @@ _refuse_to_start()
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "spot_optimizer.operations.apps.OperatorsAdminConfig",  # django.contrib.admin's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -144,14 +152,17 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "channels",
     "django_celery_beat",
+    "django_celery_results",
     "spot_optimizer.apps.SpotOptimizerConfig",
     "streaming",
     "spot_optimizer.market",
     "accounts",
     "lab",
     "sandbox",
+    "spot_optimizer.operations.apps.OperationsConfig",
 ]
 MIDDLEWARE = [
+    "spot_optimizer.access.observe",
     "django.middleware.security.SecurityMiddleware",
     "spot_optimizer.middleware.StaticFiles",
     "spot_optimizer.middleware.say_emulator",
@@ -165,7 +176,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
-CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
+CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
@@ -177,6 +188,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "spot_optimizer.pages.frame",
             ],
         },
     },
@@ -259,8 +271,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "/api/session/login/"
-LOGIN_REDIRECT_URL = "/docs"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SECRET_KEY,
@@ -315,7 +327,13 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
+# Celery's would be put back into the schedule at each start.
+CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TRACK_STARTED = True  # of those that leave a row
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -324,6 +342,7 @@ CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "spot_optimizer.schedule:Schedule"
+CELERY_BEAT_SYNC_EVERY = 1  # or what was asked for last would be known minutes late
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
     {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 3}
@@ -381,13 +400,19 @@ SECURE_HSTS_PRELOAD = IS_PRODUCTION
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"tone_down": {"()": "spot_optimizer.logs.ToneDown"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(facts)s"},
+        "json": {"()": "spot_optimizer.logs.JsonLines"},
+    },
+    "filters": {
+        "tone_down": {"()": "spot_optimizer.logs.ToneDown"},
+        "say_facts": {"()": "spot_optimizer.logs.SayFacts"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["tone_down"],
+            "formatter": LOG_FORMAT,
+            "filters": ["tone_down", "say_facts"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
