@@ -147,7 +147,7 @@ def _told(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation.error is not None:
         code = evaluation.error["code"]
         kind = "aws" if code.startswith("aws_") else "other"
-        return {"advice": FAILURES.get(code, FAILURES[kind])}
+        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[kind])}
     outcome = evaluation.outcome
     if outcome is None:
         return {}
