@@ -92,11 +92,12 @@ def _chosen(request: HttpRequest, session: SandboxSession) -> Evaluation | None:
 def _checks(session: SandboxSession) -> list[dict[str, str]]:
     """Return the preflight's checks, those to come as well, each with what to do if it fails."""
     found = {check["name"]: check for check in session.preflight_checks}
-    names = found or CHECKS
+    is_pending = session.preflight_state == SandboxSession.Preflight.PENDING
+    to_come = [name for name in CHECKS if name not in found and is_pending]
     unknown = {"status": "waiting", "detail": ""}
     return [
-        {"name": name, **(found.get(name) or unknown), "advice": CHECKS.get(name, "")}
-        for name in names
+        {"name": name, **found.get(name, unknown), "advice": CHECKS.get(name, "")}
+        for name in [*found, *to_come]
     ]
 
 

@@ -120,7 +120,20 @@ async def test_the_log_shows_every_stored_line_in_order(page, platform, person, 
         assert line.get("message", "") in row["text"]
 
 
-async def test_the_preflight_ticks_without_a_reload(page, platform, person, new_page):
+async def test_the_preflight_ticks_check_by_check(page, platform, person):
+    platform.emulator("/delay", action="DescribeInstances", seconds=8, times=1)
+    session = platform.a_session(person.token)
+
+    await visit(page, session)
+
+    checks = page.locator(".check-item")
+    await expect(checks.nth(0)).to_have_attribute("data-status", "passed")
+    await expect(checks.nth(1)).to_have_attribute("data-status", "waiting")
+    await expect(page.locator("[data-preflight=passed]")).to_be_visible(timeout=SLOW)
+    await expect(checks.nth(4)).to_have_attribute("data-status", "passed")
+
+
+async def test_a_check_that_fails_says_what_to_do(page, platform, person):
     unknown = {**platform.facts["instances"][0], "instance_id": "i-0000000000000000f"}
     session = platform.a_session(person.token, unknown)
 
