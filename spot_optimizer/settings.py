@@ -151,6 +151,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "spot_optimizer.middleware.DatabaseAway",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
 CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
