@@ -303,7 +303,9 @@ SPECTACULAR_SETTINGS = {
 # --- Background work and streams: in-process by default, Redis by REDIS_URL
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT = "spot_optimizer.broker:Transport" if REDIS_URL else None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # or a worker would end when Redis is away for long
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
