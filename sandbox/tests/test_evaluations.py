@@ -16,7 +16,7 @@ from lab.services import set_stage
 from lab.testing import a_challenger
 from sandbox import services
 from sandbox.jobs import evaluations, preflights, sweeps
-from sandbox.models import SandboxSavings, SandboxSession
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
 from spot_optimizer.aws.session import Credentials
 from streaming.models import Line
@@ -383,6 +383,23 @@ class TestPreflight:
         statuses = [check["status"] for check in session.preflight_checks]
         assert statuses == ["failed", "skipped", "skipped", "skipped", "skipped"]
         assert session.state == "active"
+
+
+@pytest.mark.django_db
+def test_asking_again_nudges_again_until_a_run_has_it(django_capture_on_commit_callbacks):
+    session, now = a_session(), timezone.now()
+    evaluation = services.request_evaluation(session=session, now=now)
+
+    with django_capture_on_commit_callbacks() as of_a_lost_one:
+        services.request_evaluation(session=session, now=now)
+    Evaluation.objects.filter(pk=evaluation.pk).lease(until=now + timedelta(minutes=1), now=now)
+    with django_capture_on_commit_callbacks() as of_a_running_one:
+        services.request_evaluation(session=session, now=now)
+    with django_capture_on_commit_callbacks() as of_a_dead_one:
+        services.request_evaluation(session=session, now=now + timedelta(minutes=2))
+
+    asked = [len(of_a_lost_one), len(of_a_running_one), len(of_a_dead_one)]
+    assert asked == [1, 0, 1]
 
 
 @pytest.mark.django_db(transaction=True)  # the view that waits gives its connection back
