@@ -332,6 +332,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
 # Celery's would be put back into the schedule at each start.
 CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_BACKEND_THREAD_SAFE = True  # or each request that asks for a task makes one: 3 ms
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = None
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # or a worker would end when Redis is away for long
