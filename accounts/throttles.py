@@ -12,13 +12,12 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest
-from django.utils import timezone
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from spot_optimizer.caches import hit
 from spot_optimizer.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -36,13 +35,8 @@ def seconds_to_wait(scope: str, who: str, rate: str) -> int:
     ``rate`` is written as ``10/min``.
     """
     most, period = int(rate.split("/")[0]), PERIODS[rate.split("/")[1]]
-    now = timezone.now().timestamp()
-    key = f"throttle:{scope}:{sha256(who.encode()).hexdigest()}"
-    began: float = cache.get_or_set(key, now, period) or now
-    # A name of its own for each window: nobody counts in one that has just run out.
-    window = f"{key}:{began}"
-    count = 1 if cache.add(window, 1, 2 * period) else cache.incr(window)
-    return 0 if count <= most else max(1, ceil(began + period - now))
+    hits = hit(f"throttle:{scope}:{sha256(who.encode()).hexdigest()}", period)
+    return 0 if hits.so_far <= most else max(1, ceil(hits.ends_in))
 
 
 def guess_wait(request: HttpRequest | Request, email: object) -> int:

@@ -1,4 +1,3 @@
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import update_session_auth_hash
@@ -9,7 +8,6 @@ from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from accounts import queries, services
@@ -28,6 +26,8 @@ from accounts.serializers import (
 )
 from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
 from accounts.tokens import expiry_of
+from spot_optimizer.api import checked
+from spot_optimizer.bodies import told
 from spot_optimizer.schema import ErrorOut
 
 
@@ -43,10 +43,10 @@ class RegisterView(PublicView):
 
     @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
-        fields = _checked(RegisterIn(data=request.data))
+        fields = checked(RegisterIn, request.data)
         user = services.register(**fields)
         tokens = services.start_family(user=user, now=timezone.now())
-        return Response(TokensOut(tokens).data, status=status.HTTP_201_CREATED)
+        return Response(told(TokensOut, tokens), status=status.HTTP_201_CREATED)
 
 
 class LoginView(PublicView):
@@ -54,8 +54,8 @@ class LoginView(PublicView):
 
     @extend_schema(summary="Sign in", request=LoginIn, responses={200: TokensOut, 401: ErrorOut})
     def post(self, request: Request) -> Response:
-        fields = _checked(LoginIn(data=request.data))
-        return Response(TokensOut(services.log_in(**fields, now=timezone.now())).data)
+        fields = checked(LoginIn, request.data)
+        return Response(told(TokensOut, services.log_in(**fields, now=timezone.now())))
 
 
 class RefreshView(PublicView):
@@ -63,14 +63,14 @@ class RefreshView(PublicView):
         summary="New tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
     )
     def post(self, request: Request) -> Response:
-        fields = _checked(RefreshIn(data=request.data))
-        return Response(TokensOut(services.rotate(**fields, now=timezone.now())).data)
+        fields = checked(RefreshIn, request.data)
+        return Response(told(TokensOut, services.rotate(**fields, now=timezone.now())))
 
 
 class LogoutView(PublicView):
     @extend_schema(summary="Sign out", request=RefreshIn, responses={204: None, 401: ErrorOut})
     def post(self, request: Request) -> Response:
-        fields = _checked(RefreshIn(data=request.data))
+        fields = checked(RefreshIn, request.data)
         services.log_out(**fields, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -78,13 +78,13 @@ class LogoutView(PublicView):
 class ProfileView(APIView):
     @extend_schema(responses=ProfileOut)
     def get(self, request: UserRequest) -> Response:
-        return Response(ProfileOut(request.user).data)
+        return Response(told(ProfileOut, request.user))
 
     @extend_schema(request=ProfileIn, responses=ProfileOut)
     def patch(self, request: UserRequest) -> Response:
-        fields = _checked(ProfileIn(data=request.data))
+        fields = checked(ProfileIn, request.data)
         services.change_profile(user=request.user, **fields)
-        return Response(ProfileOut(request.user).data)
+        return Response(told(ProfileOut, request.user))
 
 
 class PasswordView(APIView):
@@ -92,7 +92,7 @@ class PasswordView(APIView):
 
     @extend_schema(request=PasswordIn, responses={204: None})
     def post(self, request: UserRequest) -> Response:
-        fields = _checked(PasswordIn(data=request.data))
+        fields = checked(PasswordIn, request.data)
         services.change_password(
             user=request.user,
             current=fields["current_password"],
@@ -110,7 +110,7 @@ class VerifyView(APIView):
     def get(self, request: UserRequest) -> Response:
         expires_at = expiry_of(request.auth) if request.auth else request.session.get_expiry_date()
         answer = {"valid": True, "user": request.user, "expires_at": expires_at}
-        return Response(VerifyOut(answer).data)
+        return Response(told(VerifyOut, answer))
 
 
 class UsersView(ListAPIView):
@@ -124,16 +124,10 @@ class UserView(APIView):
 
     @extend_schema(responses=ProfileOut)
     def get(self, request: UserRequest, user_id: UUID) -> Response:
-        return Response(ProfileOut(queries.get_user(user_id)).data)
+        return Response(told(ProfileOut, queries.get_user(user_id)))
 
     @extend_schema(request=UserChangeIn, responses=ProfileOut)
     def patch(self, request: UserRequest, user_id: UUID) -> Response:
-        fields = _checked(UserChangeIn(data=request.data))
+        fields = checked(UserChangeIn, request.data)
         user = services.change_user(user_id=user_id, **fields, now=timezone.now())
-        return Response(ProfileOut(user).data)
-
-
-def _checked(serializer: Serializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    fields: dict[str, Any] = serializer.validated_data
-    return fields
+        return Response(told(ProfileOut, user))

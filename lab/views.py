@@ -13,6 +13,7 @@ from lab import queries, serializers, services
 from lab.models import ModelRegistry
 from lab.pipeline import pipeline_status
 from spot_optimizer.api import NewestFirst, checked, page_of
+from spot_optimizer.bodies import told
 from spot_optimizer.schema import ErrorOut
 
 
@@ -59,7 +60,7 @@ class ModelsView(LabView):
 class ModelView(LabView):
     @extend_schema(responses=serializers.ModelOut)
     def get(self, request: UserRequest, model_id: UUID) -> Response:
-        return Response(serializers.ModelOut(queries.get_model(model_id)).data)
+        return Response(told(serializers.ModelOut, queries.get_model(model_id)))
 
 
 class StageView(LabView):
@@ -69,21 +70,21 @@ class StageView(LabView):
         model = services.set_stage(
             model_id=model_id, stage=stage, by=request.user, now=timezone.now()
         )
-        return Response(serializers.ModelOut(model).data)
+        return Response(told(serializers.ModelOut, model))
 
 
 class PipelineStatusView(LabView):
     @extend_schema(responses=serializers.PipelineStatusOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        return Response(serializers.PipelineStatusOut(pipeline_status(config)).data)
+        return Response(told(serializers.PipelineStatusOut, pipeline_status(config)))
 
 
 class ConfigView(LabView):
     @extend_schema(responses=serializers.ConfigOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        return Response(serializers.ConfigOut(config).data)
+        return Response(told(serializers.ConfigOut, config))
 
     @extend_schema(request=serializers.ConfigIn, responses=serializers.ConfigOut)
     def put(self, request: UserRequest, instance_id: str) -> Response:
@@ -92,7 +93,7 @@ class ConfigView(LabView):
         config = services.change_config(
             config=config, fields=fields, by=request.user, now=timezone.now()
         )
-        return Response(serializers.ConfigOut(config).data)
+        return Response(told(serializers.ConfigOut, config))
 
 
 class ExperimentsView(LabView):

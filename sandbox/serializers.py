@@ -1,12 +1,15 @@
 import math
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from accounts.serializers import Text
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
 from sandbox.shapes import StoredChecks, StoredPreferences
+from spot_optimizer.bodies import shared
 from spot_optimizer.fields import (
     Choice,
     FiniteFloat,
@@ -57,7 +60,7 @@ class SessionIn(serializers.Serializer):
     preferences = PreferencesIn(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs.setdefault("preferences", PreferencesIn().to_internal_value({}))
+        attrs.setdefault("preferences", shared(PreferencesIn).to_internal_value({}))
         return attrs
 
 
@@ -107,10 +110,13 @@ class SessionOut(serializers.ModelSerializer):
         return max(0, math.ceil(left / 60))
 
     def get_stream_url(self, session: SandboxSession) -> str:
-        request = self.context.get("request")
-        path = f"{STREAM_PATH}{session.pk}"
-        # build_absolute_uri knows the scheme behind a proxy as well.
-        return path if request is None else "ws" + request.build_absolute_uri(path)[len("http") :]
+        return stream_url(session, self.context.get("request"))
+
+
+def stream_url(session: SandboxSession, request: HttpRequest | Request | None) -> str:
+    path = f"{STREAM_PATH}{session.pk}"
+    # build_absolute_uri knows the scheme behind a proxy as well.
+    return path if request is None else "ws" + request.build_absolute_uri(path)[len("http") :]
 
 
 # What a decision adds to an evaluation; null until there is one.

@@ -21,6 +21,7 @@ from sandbox.opening import open_from
 from sandbox.shapes import EvaluationShape, EvaluationWithPoolsShape, LinesShape
 from spot_optimizer.api import NewestFirst, checked, limit_of, page_of
 from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.bodies import told
 from spot_optimizer.errors import Invalid, Unauthenticated
 from spot_optimizer.schema import ErrorOut
 from streaming.queries import lines_after, stored_lines
@@ -112,7 +113,7 @@ class EvaluateView(APIView):
         evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
         where = reverse("evaluation", args=[session_id, evaluation.pk])
         return Response(
-            serializers.EvaluationOut(evaluation).data,
+            told(serializers.EvaluationOut, evaluation),
             status=status.HTTP_202_ACCEPTED,
             headers={"Location": where},
         )
@@ -136,7 +137,7 @@ class EvaluationView(APIView):
     def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
-        return Response(serializers.EvaluationWithPoolsOut(evaluation).data)
+        return Response(told(serializers.EvaluationWithPoolsOut, evaluation))
 
 
 class ActionsView(APIView):
@@ -226,7 +227,8 @@ class EventBridgeView(APIView):
 
 
 def _session(session: SandboxSession, request: UserRequest) -> dict[str, Any]:
-    return serializers.SessionOut(session, context={"request": request}).data
+    url = serializers.stream_url(session, request)
+    return told(serializers.SessionOut, session) | {"stream_url": url}
 
 
 def _seq(text: str) -> int:

@@ -15,6 +15,7 @@ from sandbox.models import Evaluation
 from sandbox.queries import is_settled
 from sandbox.serializers import EvaluationOut
 from sandbox.views import EvaluateView
+from spot_optimizer.bodies import told
 from spot_optimizer.errors import AwsTimeout
 from streaming.nudges import Nudges
 
@@ -67,7 +68,7 @@ def _preference(request: HttpRequest) -> tuple[float, str]:
 def _settled(answer: Response, evaluation_id: UUID) -> Response:
     """Put the outcome into the answer that DRF has already negotiated, but not yet rendered."""
     evaluation = Evaluation.objects.defer("packed_pools").get(pk=evaluation_id)
-    answer.data = EvaluationOut(evaluation).data
+    answer.data = told(EvaluationOut, evaluation)
     answer.status_code = HTTPStatus.OK
     if evaluation.error is not None:
         answer.data = evaluation.error | {"evaluation_id": str(evaluation.pk)}

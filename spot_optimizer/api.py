@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC
 from functools import wraps
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from spot_optimizer import errors
+from spot_optimizer.bodies import shared
 from spot_optimizer.parsers import TooLarge
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ def page_of(view: "APIView", rows: Any, serializer: type) -> Response:
 
 def checked(serializer: type, body: Any, **context: Any) -> dict[str, Any]:
     """Return the fields of a request's body; DRF's refusal names those that are wrong."""
+    if not context:
+        with suppress(exceptions.ValidationError):  # the form words the refusal
+            good: dict[str, Any] = shared(serializer).run_validation(body)
+            return good
     form = serializer(data=body, context=context)
     form.is_valid(raise_exception=True)
     fields: dict[str, Any] = form.validated_data

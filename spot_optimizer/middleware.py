@@ -37,14 +37,13 @@ class StaticFiles(WhiteNoiseMiddleware):
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        return self._answer(request) if self.is_async else super().__call__(request)
-
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        static_file = self.files.get(request.path_info)
+        find = self.find_file if self.autorefresh else self.files.get
+        static_file = find(request.path_info)
         if static_file is None:
-            answer: HttpResponseBase = await self.get_response(request)
-            return answer
-        return await sync_to_async(self._whole, thread_sensitive=False)(static_file, request)
+            return self.get_response(request)
+        if self.is_async:
+            return sync_to_async(self._whole, thread_sensitive=False)(static_file, request)
+        return self._whole(static_file, request)
 
     def _whole(self, static_file: Any, request: HttpRequest) -> HttpResponse:
         """Read the file: under ASGI Django would collect a file's pieces, and warn of it."""

@@ -132,6 +132,7 @@ class Server(daphne.server.Server):
             return protocol
 
         self.http_factory.buildProtocol = build_bounded
+        self.http_factory.log = lambda _: None  # or each request is written down for nobody
         self.ws_factory.protocol = WatcherProtocol
         self.ws_factory.setProtocolOptions(
             failByDrop=False,  # a close code says more than a cut

@@ -364,10 +364,10 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "streaming.layers.ThreadSafeLayer"}
 }
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {"BACKEND": "spot_optimizer.caches.CountingRedis", "LOCATION": REDIS_URL}
     if REDIS_URL
     else {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "BACKEND": "spot_optimizer.caches.CountingMemory",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # with the stock 300, guessers push out their counts
     }
 }

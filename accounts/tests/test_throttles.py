@@ -132,7 +132,7 @@ class TestGuesses:
 
 
 UNREACHABLE = {
-    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "BACKEND": "spot_optimizer.caches.CountingRedis",
     "LOCATION": "redis://127.0.0.1:1/0",
 }
 

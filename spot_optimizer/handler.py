@@ -1,0 +1,74 @@
+"""How a request is run: in one thread, from its first middleware to its last."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.base import BaseHandler
+from django.db import connections
+from django.urls import Resolver404, resolve, set_script_prefix
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+# As many as there are connections, so that nobody who has a thread waits for one of those.
+THREADS = max(8, settings.DB_POOL_SIZE + settings.DB_POOL_OVERFLOW)
+_threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+
+
+class Handler(ASGIHandler):
+    """
+    Django's own, but a request goes to a thread and back once.
+
+    Django goes there for each middleware that is not async, for each signal and for the view, and
+    starts a new thread for each request: that cost more than all that our views do. A view that
+    waits is async, and is left to Django's way: it holds no thread meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._in_thread = BaseHandler()
+        self._in_thread.load_middleware()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _waits(scope["path"]):
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        response = await _in_thread(self._answer)(scope, body)
+        await self.send_response(response, send)
+        if response.streaming:
+            await _in_thread(response.close)()
+
+    def _answer(self, scope: Scope, body: IO[bytes]) -> Any:
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=type(self), scope=scope)
+        request, refusal = self.create_request(scope, body)
+        response: Any = self._in_thread.get_response(request) if request else refusal
+        response._handler_class = type(self)
+        if response.streaming:
+            connections.close_all()  # what streams asks the database in threads of its own
+        else:
+            response.close()
+        body.close()
+        return response
+
+
+def _in_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    return sync_to_async(function, thread_sensitive=False, executor=_threads)
+
+
+def _waits(path: str) -> bool:
+    try:
+        return iscoroutinefunction(resolve(path).func)
+    except Resolver404:
+        return False
