@@ -160,6 +160,7 @@ def _told(evaluation: Evaluation | None) -> dict[str, Any]:
         "advice": advice,
         "signal": SIGNALS[outcome["aws_signal"]],
         "rejected": _rejected(outcome["counts"]["rejected"]),
+        "rejected_count": outcome["counts"]["considered"] - outcome["counts"]["kept"],
         "pools": _pools(evaluation.session.aws_region, outcome),
     }
 

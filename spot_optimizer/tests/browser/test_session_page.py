@@ -173,8 +173,8 @@ async def test_candidates_are_searched_and_the_rejected_ones_say_why(
     [told] = api(platform, person, evaluated, "/evaluations")["results"]
     await expect(page.locator("[data-shown]")).to_contain_text(f"of {told['counts']['kept']} kept")
 
-    await page.get_by_text("Rejected", exact=True).click()
     rejected = sum(told["counts"]["rejected"].values())
+    await page.get_by_text(f"Rejected ({rejected})").click()
     await expect(page.locator("[data-shown]")).to_have_text(f"100 of {rejected} rejected pools")
     reasons = await column(page, 9)
     await page.get_by_label("Find a type or zone").fill("t3.large")
@@ -370,6 +370,18 @@ async def test_an_evaluation_that_takes_long_is_waited_for(page, evaluated):
     await expect(decision).not_to_have_attribute("data-evaluation", before, timeout=SLOW)
     await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
     assert ("POST", 202) in statuses
+
+
+async def test_the_policy_is_copied(page, platform, person, session):
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await visit(page, session)
+
+    await page.get_by_text("The IAM policy this session needs").click()
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+
+    copied = json.loads(await page.evaluate("navigator.clipboard.readText()"))
+    assert copied == api(platform, person, session, "/iam-policy")
 
 
 async def test_a_session_is_ended_after_a_question(page, platform, person, session):

@@ -27,6 +27,7 @@ let isReplayed = false; // lines up to the page's own are history: it shows alre
 
 const stream = new Stream(data.stream_path, {
   state(state) {
+    logView.catchUp(state.lastSeq ?? 0);
     if (state.name === "live") {
       countdown.set(state.now);
       if (isReplayed) parts.refresh(); // what was missed while away
@@ -105,9 +106,11 @@ window.addEventListener("popstate", () => parts.refresh());
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  announcer.say("Copied.");
-  button.textContent = "Copied";
+  const source = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(source); // there is no clipboard without TLS: then by hand
+  await navigator.clipboard?.writeText(source.textContent);
+  button.textContent = navigator.clipboard ? "Copied" : "Selected: press Ctrl-C";
+  announcer.say(button.textContent);
 });
 
 for (const each of document.querySelectorAll("[data-part]")) enliven(each.dataset.part);
