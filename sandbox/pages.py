@@ -13,7 +13,6 @@ from rest_framework.exceptions import APIException
 
 from accounts.models import User
 from sandbox import overview, session_form
-from sandbox.models import SandboxSession
 from sandbox.opening import open_from
 from sandbox.queries import sessions_of
 from spot_optimizer.errors import DomainError, Missing
@@ -42,7 +41,7 @@ def new_session(request: HttpRequest) -> HttpResponse:
         )
     except (DomainError, APIException) as refusal:
         return _form(request, request.POST, refusal)
-    return redirect(_path(session))
+    return redirect("session", session.pk)
 
 
 @page
@@ -53,7 +52,8 @@ def demo_session(request: HttpRequest) -> HttpResponse:
         raise Missing("There is no demo here. Open a session with keys of your own.")
     user = _user(request)
     body = session_form.demo_values(_fresh_instance(account, user), account)
-    return redirect(_path(open_from(body, user=user, now=timezone.now())))
+    session = open_from(body, user=user, now=timezone.now())
+    return redirect("session", session.pk)
 
 
 def _form(
@@ -85,10 +85,6 @@ def _fresh_instance(account: Demo, user: User) -> dict[str, str]:
     used = set(taken)
     fresh = [each for each in account.instances if each["instance_id"] not in used]
     return (fresh or account.instances)[0]
-
-
-def _path(session: SandboxSession) -> str:
-    return f"/sessions/{session.pk}"
 
 
 def _user(request: HttpRequest) -> User:

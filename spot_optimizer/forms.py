@@ -31,7 +31,6 @@ class Field:
     choices: tuple[tuple[str, str], ...] = ()
     initial: str = ""
     placeholder: str = ""
-    is_wide: bool = False
 
     def read(self, form: QueryDict) -> Any:
         """Return what was sent, as JSON would say it; None for nothing."""

@@ -1,9 +1,12 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from math import exp, log1p
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.testing import signed_in
@@ -291,6 +294,11 @@ class TestFailing:
         assert evaluation.error["code"] == "overdue"
 
 
+def in_thread(session_id):
+    preflights.preflight(session_id=session_id, now=timezone.now())
+    connection.close()
+
+
 class TestPreflight:
     def test_passes_on_a_good_session(self, market):
         session = an_emulated_session(market)
@@ -331,6 +339,40 @@ class TestPreflight:
         checks = {check["name"]: check for check in session.preflight_checks}
         assert checks["instance_type"]["status"] == "failed"
         assert "x9.huge" in checks["instance_type"]["detail"]
+
+    def test_one_that_takes_over_says_only_what_was_not_said(self, market):
+        session = an_emulated_session(market)
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        session.refresh_from_db()
+        whole = messages(session)
+        # As a worker leaves it that is killed behind the second check.
+        SandboxSession.objects.filter(pk=session.pk).update(
+            preflight_state="pending",
+            preflight_checks=session.preflight_checks[:2],
+            preflight_leased_until=timezone.now(),
+        )
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        assert session.preflight_state == "passed"
+        assert messages(session)[len(whole) :] == whole[-4:]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_says_nothing_behind_the_end_of_its_session(self, aws):
+        session = an_emulated_session(aws)
+        aws.delay("DescribeInstances", seconds=2)
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(in_thread, session.pk)
+            while not any(text.startswith("credentials") for text in messages(session)):
+                assert not running.done()
+                time.sleep(0.05)
+
+            services.end_session(session=session, now=timezone.now())
+            running.result()
+
+        assert messages(session)[-2].startswith("credentials")
+        assert Line.objects.filter(stream=session.pk).last().type == "status"
 
     def test_skips_what_needs_a_check_that_failed(self, market):
         session = a_session(credentials=Credentials("AKIA...", "..."))

@@ -115,7 +115,7 @@ class TestHome:
         target = last.outcome["target"]
         assert last.decision == "SWITCH"
         assert f"Switch to {target['instance_type']} in {target['availability_zone']}, spot" in page
-        assert f"${last.projected_savings.monthly:,.2f} a month less, evaluated just now" in page
+        assert f"saves ${last.projected_savings.monthly:,.2f} a month, evaluated just now" in page
 
     def test_says_that_an_evaluation_goes_on(self, client, user):
         an_evaluation(a_session(user=user))

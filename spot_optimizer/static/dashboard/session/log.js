@@ -5,6 +5,7 @@ import { moment, timeOfDay, utc } from "./format.js";
 
 const WINDOW = 400; // rows in the page while it follows
 const MOST = 4 * WINDOW; // rows in the page at all
+const STRIDE = 2000; // lines between two looks at a replay
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
 const TYPES = { decision: "DECISION", progress: "SWITCH" }; // other frames are the system's
 
@@ -18,6 +19,8 @@ export class LogView {
   #seen = 0; // lines that were there when it was paused
   #isPaused = false;
   #isFollowing = true;
+  #behind = 0;
+  #wanted = { type: "", level: -1, text: "" };
   #draw = onceAFrame(() => this.#render());
 
   constructor(root) {
@@ -30,11 +33,18 @@ export class LogView {
     this.#on("[data-follow]", "click", () => this.#follow());
     this.#on("[data-earlier]", "click", () => this.#showEarlier());
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#filter(); // a browser may bring back what was chosen before a reload
   }
 
   add(line) {
     this.#lines.push(line);
     if (this.#matches(line)) this.#matching.push(line);
+    if (line.seq >= this.#behind || line.seq % STRIDE === 0) this.#draw();
+  }
+
+  /** Lines up to this one come in a rush: drawing each handful of them would only be slow. */
+  catchUp(seq) {
+    this.#behind = seq;
     this.#draw();
   }
 
@@ -52,16 +62,20 @@ export class LogView {
   }
 
   #matches(line) {
-    const [type, level, text] = ["type", "level", "text"].map((name) => this.#value(name));
-    const least = LEVELS.indexOf(level);
+    const { type, level, text } = this.#wanted;
     return (
       (!type || typeOf(line) === type) &&
-      LEVELS.indexOf(line.level ?? "INFO") >= least &&
-      (!text || textOf(line).toLowerCase().includes(text.trim().toLowerCase()))
+      LEVELS.indexOf(line.level ?? "INFO") >= level &&
+      (!text || textOf(line).toLowerCase().includes(text))
     );
   }
 
   #filter() {
+    this.#wanted = {
+      type: this.#value("type"),
+      level: LEVELS.indexOf(this.#value("level")),
+      text: this.#value("text").trim().toLowerCase(),
+    };
     this.#matching = this.#lines.filter((line) => this.#matches(line));
     this.#empty();
     this.#isFollowing = true;

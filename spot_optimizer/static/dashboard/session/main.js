@@ -21,12 +21,13 @@ const logView = new LogView(document.getElementById("log"));
 const pipeline = new Pipeline(() => part("pipeline"));
 const countdown = new Countdown(() => parts.refresh());
 const connection = new Connection(document.getElementById("log"), () => stream.open());
-const parts = new Parts((names) => names.forEach(enliven));
+const parts = new Parts((names) => names.forEach(enliven), isAhead);
 const actions = new Actions(data, changed);
 let isReplayed = false; // lines up to the page's own are history: it shows already what they told
 
 const stream = new Stream(data.stream_path, {
   state(state) {
+    logView.catchUp(state.lastSeq ?? 0);
     if (state.name === "live") {
       countdown.set(state.now);
       if (isReplayed) parts.refresh(); // what was missed while away
@@ -52,11 +53,19 @@ function take(line) {
     announcer.say(textOf(line));
     parts.refresh({ force: ["pipeline"] });
   } else if (isLog && (line.stage || line.log_type === "SCRAPER")) {
-    if (pipeline.take(line)) showBusy();
+    if (!pipeline.take(line)) return;
+    showBusy();
+    parts.refresh();
   } else if (!isLog || line.log_type === "PREFLIGHT") {
     if (!isLog) announcer.say(textOf(line));
     parts.refresh();
   }
+}
+
+/** Lamps that are lit by lines are newer than those of an answer on its way. */
+function isAhead({ dataset }) {
+  const isRunning = dataset.run === "running" && part("pipeline").dataset.run === "running";
+  return dataset.part === "pipeline" && isRunning;
 }
 
 function changed() {
@@ -97,9 +106,11 @@ window.addEventListener("popstate", () => parts.refresh());
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  announcer.say("Copied.");
-  button.textContent = "Copied";
+  const source = document.getElementById(button.dataset.copy);
+  getSelection().selectAllChildren(source); // there is no clipboard without TLS: then by hand
+  await navigator.clipboard?.writeText(source.textContent);
+  button.textContent = navigator.clipboard ? "Copied" : "Selected: press Ctrl-C";
+  announcer.say(button.textContent);
 });
 
 for (const each of document.querySelectorAll("[data-part]")) enliven(each.dataset.part);

@@ -37,9 +37,7 @@ export class Pipeline {
   }
 }
 
-const WORDS = { waiting: "waiting", running: "running", done: "done" };
-
 function show(stage, status) {
   stage.dataset.status = status;
-  stage.querySelector("[data-status-text]").textContent = WORDS[status];
+  stage.querySelector("[data-status-text]").textContent = status;
 }

@@ -21,7 +21,6 @@ export class Stream {
   #socket = null;
   #timers = {};
   #isSilent = false;
-  #refusal = "";
 
   /**
    * `told` has `line(line)`, `state({name, …})` and `startOver()`. States: connecting, live,
@@ -51,7 +50,6 @@ export class Stream {
   #take(frame) {
     this.#isSilent = false;
     if (frame.type === "welcome") this.#welcome(frame);
-    else if (frame.type === "error") this.#refusal = frame.detail;
     else if (frame.seq === this.lastSeq + 1) {
       this.lastSeq = frame.seq;
       this.#told.line(frame);
@@ -80,9 +78,7 @@ export class Stream {
   #lost(code) {
     this.#forget();
     if (code === ENDED) return this.#told.state({ name: "ended" });
-    if (code in FINAL) {
-      return this.#told.state({ name: "stopped", detail: FINAL[code], said: this.#refusal });
-    }
+    if (code in FINAL) return this.#told.state({ name: "stopped", detail: FINAL[code] });
     const delay = this.#delay();
     this.#told.state({ name: "waiting", at: Date.now() + delay, wasTooSlow: code === TOO_SLOW });
     this.#timers.retry = setTimeout(() => this.open(), delay);
