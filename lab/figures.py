@@ -113,7 +113,7 @@ def _card(model: ModelRegistry, champion: ModelRegistry | None) -> Card:
 
 
 def _periods(metrics: dict[str, Any], rivals: dict[str, Any]) -> list[Period]:
-    told = metrics.get("held_back", {})
+    told = metrics.get("held_back") or {}
     return [
         Period(
             PERIODS.get(name, _plain(name)),
@@ -132,11 +132,11 @@ def _size(told: dict[str, Any]) -> str:
 
 
 def _figure(measure: Measure, values: dict[str, Any], rivals: dict[str, Any]) -> Figure:
-    value, rival = values.get(measure.name), rivals.get(measure.name)
+    value, rival = _number(values, measure.name), _number(rivals, measure.name)
     if value is None:
         return Figure(measure)
     text = measure.written(value)
-    ceiling = values.get(f"{measure.name}_ceiling")
+    ceiling = _number(values, f"{measure.name}_ceiling")
     figure = Figure(measure, text, measure.written(ceiling) if ceiling is not None else "")
     if rival is None:
         return figure
@@ -146,6 +146,12 @@ def _figure(measure: Measure, values: dict[str, Any], rivals: dict[str, Any]) ->
         return figure._replace(champion=theirs, verdict="same")
     is_better = (value < rival) == measure.is_better_low
     return figure._replace(champion=theirs, verdict="better" if is_better else "worse")
+
+
+def _number(values: Any, name: str) -> float | None:
+    """Return a figure; what was registered as one and is none is not known."""
+    value = values.get(name) if isinstance(values, dict) else None
+    return value if isinstance(value, int | float) else None
 
 
 def _compared(periods: list[Period]) -> str:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.permissions import IsLab
 from lab import queries, services
-from lab.figures import MEASURES, TONES, cards_of
+from lab.figures import MEASURES, cards_of
 from lab.models import InstanceConfig, ModelRegistry
 from lab.pipeline import pipeline_status
 from lab.trends import row_of, summaries_of, trends_of
@@ -37,7 +37,6 @@ def lab(request: HttpRequest) -> HttpResponse:
         "cards": cards_of(ModelRegistry.objects.all()),
         "measures": MEASURES,
         "changes": queries.stage_changes()[:HISTORY],
-        "stage_tones": TONES,
         "instances": _paged(request, queries.instances_of(user), INSTANCES),
         "has_local_model": bool(settings.RISK_MODEL_PATH),
         **_rights(user),

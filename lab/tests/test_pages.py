@@ -164,6 +164,13 @@ class TestModels:
         assert "Autumn of 2027" in page
         assert "Learned from: Rows 1,000" in page
 
+    def test_with_figures_that_are_none_leave_them_out(self):
+        a_challenger(metrics={"next_month": {"auc": "high", "brier_skill": [1]}, "held_back": None})
+
+        page = text_of(a_browser().get("/lab"))
+
+        assert f"June 2022 {UNKNOWN} {UNKNOWN} {UNKNOWN}" in page
+
     def test_a_promotion_says_what_it_does_and_is_undone_the_same_way(self):
         client, old, new = a_browser("lab"), the("champion"), the("challenger")
 

@@ -20,8 +20,8 @@ class Person:
     password: str = PASSWORD
 
 
-def a_person(platform: Platform, role: str = "user") -> Person:
-    name = f"person{next(_numbers)}"
+def a_person(platform: Platform, role: str = "user", *, name: str | None = None) -> Person:
+    name = name or f"person{next(_numbers)}"
     body = {"email": f"{name}@example.com", "username": name, "password": PASSWORD}
     answer = platform.ask("POST", "/api/v1/auth/register", body).json()
     if role != "user":
