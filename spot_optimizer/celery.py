@@ -1,7 +1,9 @@
 """The Celery application, and what is noted of each task: whom it is for, how it went."""
 
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -25,6 +27,14 @@ signals.heartbeat_sent.connect(beat)
 @signals.setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Where somebody listens here, Celery leaves the settings' LOGGING as it is."""
+
+
+@signals.beat_init.connect
+def stop_between_looks(sender: Any, **_: object) -> None:
+    """Celery's own handler asks the database in the midst of another query, and may hang."""
+    if threading.current_thread() is threading.main_thread():  # not where beat is embedded
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sender.stop())
 
 
 @signals.before_task_publish.connect

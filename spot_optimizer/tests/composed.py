@@ -3,41 +3,20 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
-import pytest
 import redis
 import yaml
 from cryptography.fernet import Fernet
 
 from spot_optimizer.settings import BASE_DIR
+from spot_optimizer.tests.platform import START_WITHIN, free_port, until
 
 FILE = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*)|:\?[^}]*)?\}")
-
-needs_services = pytest.mark.skipif(
-    not (os.environ.get("DATABASE_URL", "").startswith("postgres") and os.environ.get("REDIS_URL")),
-    reason="these processes meet in PostgreSQL and Redis: set DATABASE_URL and REDIS_URL",
-)
-
-
-def until(found, *, seconds=60, what="it"):
-    give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
-        if answer := found():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not come within {seconds} s")
-
-
-def a_free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Composed:
@@ -86,7 +65,7 @@ class Service:
 
     def __init__(self, project, name, number, environment) -> None:
         self.definition = FILE["services"][name]
-        self.port = a_free_port()
+        self.port = free_port()
         # What differs between containers, and would be one and the same here.
         self.own = {
             "8000": str(self.port),
@@ -127,7 +106,7 @@ class Service:
         return done.returncode == 0
 
     def until_healthy(self):
-        until(self.is_healthy, what=f"a healthy {self.log.stem}:\n{self.said}")
+        until(self.is_healthy, seconds=2 * START_WITHIN, what=f"a healthy {self.log.stem}")
         return self
 
     def stop(self):

@@ -107,6 +107,20 @@ class TestTheFile:
         assert sum(sizes.values()) + sizes["web"] + sizes["worker"] <= POSTGRES_CONNECTIONS
 
 
+# What compose decides by itself, or production forbids.
+NOT_PASSED_ON = {"DEBUG", "VAR_DIR", "AWS_ENDPOINT_URL", "STREAM_REQUIRE_TICKET", "RISK_MODEL_PATH"}
+
+
+@needs_compose
+def test_every_other_variable_is_passed_on(services):
+    example = (BASE_DIR / ".env.example").read_text()
+    known = set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+
+    passed_on = {name for each in OURS for name in services[each]["environment"]}
+
+    assert known - passed_on == NOT_PASSED_ON
+
+
 @needs_compose
 def test_the_secrets_that_the_readme_makes_are_taken(tmp_path):
     readme = (BASE_DIR / "README.md").read_text()

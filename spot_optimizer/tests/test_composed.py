@@ -12,7 +12,9 @@ import redis
 import urllib3
 
 from spot_optimizer.alive import STALE_AFTER
-from spot_optimizer.tests.composed import FILE, Composed, a_free_port, needs_services, until
+from spot_optimizer.tests.composed import FILE, Composed
+from spot_optimizer.tests.platform import free_port, until
+from spot_optimizer.tests.processes import needs_services
 
 pytestmark = needs_services
 needs_redis = pytest.mark.skipif(
@@ -115,7 +117,7 @@ class RedisServer:
     """The command of compose's redis, on a port of its own."""
 
     def __init__(self, folder) -> None:
-        self.port = a_free_port()
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process = subprocess.Popen(
             [*FILE["services"]["redis"]["command"], "--port", str(self.port)],

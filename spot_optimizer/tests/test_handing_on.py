@@ -7,7 +7,9 @@ import redis
 import urllib3
 
 from sandbox.tasks import FINISH_WITHIN
-from spot_optimizer.tests.composed import Composed, needs_services, until
+from spot_optimizer.tests.composed import Composed
+from spot_optimizer.tests.platform import until
+from spot_optimizer.tests.processes import needs_services
 
 pytestmark = needs_services
 

@@ -14,7 +14,7 @@ from sandbox.jobs.cleanup import clean_up
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
 from spot_optimizer.server import STOP_WITHIN
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.platform import Platform, until
 from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
 from streaming.publish import log
 from streaming.threads import in_thread
@@ -50,12 +50,6 @@ class Client:
         return asyncio.create_task(asyncio.to_thread(self.ask, *request))
 
 
-async def until(found):
-    async with asyncio.timeout(20):
-        while not await in_thread(found)():
-            await asyncio.sleep(0.05)
-
-
 def refuses_connections(server):
     try:
         socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
@@ -81,10 +75,10 @@ async def test_a_request_under_way_is_answered(server):
     session = await in_thread(a_session)(user=user)
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
     asking = client.asking("POST", path, {})
-    await until(Evaluation.objects.exists)
+    await in_thread(until)(Evaluation.objects.exists)
 
     server.process.send_signal(signal.SIGTERM)
-    await until(lambda: refuses_connections(server))
+    await in_thread(until)(lambda: refuses_connections(server))
     await in_thread(end)(session)
 
     answer = await asking
@@ -128,7 +122,7 @@ def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
         platform.emulator("/delay", action="*", seconds=9, times=1000)
         path = f"/api/v1/sandbox/sessions/{session['session_id']}/evaluate"
         platform.ask("POST", path, {}, token, Prefer="respond-async")
-        until_told(platform, session, token, "Asking AWS about")
+        until(lambda: "Asking AWS about" in str(platform.lines(session["session_id"], token)))
         since = time.monotonic()
 
         platform.process.send_signal(signal.SIGTERM)
@@ -136,16 +130,6 @@ def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
 
         assert (code, time.monotonic() - since < STOP_WITHIN + 1) == (0, True)
         assert "cut off after" in platform.log.read_text()
-
-
-def until_told(platform, session, token, words):
-    give_up_at = time.monotonic() + 30
-    while time.monotonic() < give_up_at:
-        told = platform.lines(session["session_id"], token)
-        if any(words in line.get("message", "") for line in told):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not told: {words}")
 
 
 async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
