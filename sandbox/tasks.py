@@ -38,7 +38,7 @@ def expire(*, session_id: str, **_: object) -> None:
 def cleanup_expired_sessions(**_: object) -> dict[str, int]:
     *done, due = sweeps.cleanup_expired_sessions(now=timezone.now())
     nudge(due)
-    asked = {name: len(moments) for name, moments in due._asdict().items()}
+    asked = {f"{name}_asked_for": len(moments) for name, moments in due._asdict().items()}
     return dict(zip(sweeps.Swept._fields, done, strict=False)) | asked
 
 

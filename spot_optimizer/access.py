@@ -73,8 +73,8 @@ class Observed:
         if settings.ACCESS_LOG:
             said = {"method": method, "route": route, "status": status}
             said |= {"ms": round(seconds * 1000, 1), "user_id": user_id_of(self.request)}
-            line = "%(method)s %(route)s %(status)s %(ms)s ms user=%(user_id)s"
-            logger.info(line, said, extra=said)
+            line = "%(method)s %(route)s %(status)s %(ms)s ms, user %(user)s"
+            logger.info(line, said | {"user": said["user_id"] or "-"}, extra=said)
 
 
 def route_of(request: HttpRequest) -> str:
