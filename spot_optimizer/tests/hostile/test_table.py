@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -174,5 +175,5 @@ def test_pages_break_at_nothing(path, client):
             answer = client.generic(method, f"{url}?{query}")
 
             assert answer.status_code < 500, (path, method, text)
-            assert "evil" not in answer.get("Location", "")
+            assert not urlsplit(answer.get("Location", "")).netloc, (path, method, text)
     assert everything_stored() == before
