@@ -41,7 +41,7 @@ GOOD = {
 }
 FORMATS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
-    "date-time": "2026-11-02T12:00:00Z",
+    "date-time": "2099-01-01T00:00:00Z",
     "email": "hostile@example.com",
     "uri": "https://health.example.com/",
 }

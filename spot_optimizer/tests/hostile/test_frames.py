@@ -7,7 +7,7 @@ import resource
 import socket
 import struct
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
@@ -79,6 +79,12 @@ class Raw:
             if code == CLOSE:
                 return struct.unpack(">H", payload[:2])[0]
 
+    def read_to_the_end(self):
+        """Return when the connection ends, with a close frame or without; time out if it stays."""
+        with suppress(ConnectionResetError):
+            while self.file.read(1):
+                pass
+
 
 BROKEN = {
     "unmasked": ([frame(TEXT, b"ping", is_masked=False)], 1002),
@@ -101,10 +107,24 @@ BROKEN = {
         [frame(TEXT, b"x" * 60_000, first=0), *[frame(0, b"x" * 60_000, first=0)] * 20],
         1009,
     ),
-    "a close of one byte": ([frame(CLOSE, b"x")], 1002),
-    "a close with a code of none": ([frame(CLOSE, struct.pack(">H", 1005))], 1002),
-    "a close with no UTF-8": ([frame(CLOSE, struct.pack(">H", 1000) + b"\xff")], 1007),
 }
+
+
+BROKEN_CLOSES = {
+    "of one byte": b"x",
+    "with a code that is none": struct.pack(">H", 1005),
+    "with no UTF-8": struct.pack(">H", 1000) + b"\xff",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN_CLOSES)
+def test_a_broken_close_ends_its_own_connection_only(server, session, what):
+    with Raw(server, session) as other, Raw(server, session) as broken:
+        broken.send(frame(CLOSE, BROKEN_CLOSES[what]))
+
+        broken.read_to_the_end()
+        other.send(frame(TEXT, b"ping"))
+        assert other.read()[1]["type"] == "pong"
 
 
 @pytest.mark.parametrize("what", BROKEN)
