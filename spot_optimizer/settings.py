@@ -256,6 +256,8 @@ SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_EXPIRE_MINUTES),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_EXPIRE_DAYS),
+    # Or a server whose clock is a second behind refuses what another has just issued.
+    "LEEWAY": timedelta(seconds=10),
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
 }
