@@ -29,6 +29,7 @@ def hit(key: str, period: int) -> Hits:
 
 class CountingRedis(RedisCache):
     _servers: list[str]
+    _options: dict[str, Any]
     HIT = """
         local count = redis.call('INCR', KEYS[1])
         if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
@@ -36,7 +37,7 @@ class CountingRedis(RedisCache):
     """
 
     def hit(self, key: str, period: int) -> Hits:
-        found: Any = _redis(self._servers[0]).eval(self.HIT, 1, self.make_key(key), period)
+        found: Any = _redis(self._servers[0], **self._options).eval(self.HIT, 1, self.make_key(key), period)
         return Hits(found[0], found[1] / 1000)
 
 
@@ -52,6 +53,6 @@ class CountingMemory(LocMemCache):
 
 
 @remembered
-def _redis(url: str) -> Redis:
+def _redis(url: str, **options: Any) -> Redis:
     """One client for the process: Django's cache makes one, with a connection, in each thread."""
-    return Redis.from_url(url, socket_connect_timeout=3, socket_timeout=5)
+    return Redis.from_url(url, **options)

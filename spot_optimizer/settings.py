@@ -279,6 +279,8 @@ SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=ACCESS_TOKEN_EXPIRE_MINUTES),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=REFRESH_TOKEN_EXPIRE_DAYS),
+    # Or a server whose clock is a second behind refuses what another has just issued.
+    "LEEWAY": timedelta(seconds=10),
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
 }
@@ -364,7 +366,12 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "streaming.layers.ThreadSafeLayer"}
 }
 CACHES: dict[str, dict[str, Any]] = {
-    "default": {"BACKEND": "spot_optimizer.caches.CountingRedis", "LOCATION": REDIS_URL}
+    "default": {
+        "BACKEND": "spot_optimizer.caches.CountingRedis",
+        "LOCATION": REDIS_URL,
+        # Each request counts itself here: where Redis hangs, nobody shall hang with it.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+    }
     if REDIS_URL
     else {
         "BACKEND": "spot_optimizer.caches.CountingMemory",

@@ -110,6 +110,15 @@ def test_an_access_token_is_refused(attack):
     assert profile(str(tokens.access)).status_code == 200
 
 
+@pytest.mark.parametrize(("ahead", "status"), [(5, 200), (60, 401)])
+def test_a_server_whose_clock_is_seconds_behind_takes_a_new_token(ahead, status):
+    token = tokens_for(a_user()).access.payload
+
+    answer = profile(changed(token, iat=token["iat"] + ahead))
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("attack", set(ATTACKS) - {"nothing", "a novel", "not even text"})
 def test_a_refresh_token_is_refused(attack):
     forge, code = ATTACKS[attack]
