@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -47,6 +47,17 @@ class UserAdmin(DjangoUserAdmin):
         (None, {"fields": ("email", "username", "full_name", "role", "password1", "password2")}),
     )
 
+    actions = ("sign_out",)
+
+    @admin.action(description="Sign out selected users everywhere", permissions=["change"])
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            ended = services.sign_out(user=user, now=timezone.now())
+            told = f"{ended.families} by token, {ended.browsers} in browsers"
+            self.log_change(request, user, f"Ended all log-ins: {told}.")
+            sentence = f"{user.email} is signed out everywhere ({told})."
+            self.message_user(request, sentence, messages.SUCCESS)
+
     @admin.display(description="Password")
     def new_password(self, user: User) -> SafeString:
         return format_html('<a href="../password/">{}</a>', "Set a new one")
@@ -79,6 +90,9 @@ class TokenFamilyAdmin(admin.ModelAdmin):
         now = timezone.now()
         for family in queryset:
             services.revoke_family(family=family, now=now)
+            self.log_change(request, family, "Revoked: its tokens no longer count.")
+        sentence = f"{len(queryset)} log-ins are revoked: their tokens fail from now on."
+        self.message_user(request, sentence, messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -1,11 +1,7 @@
 from typing import Any
 
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import (
-    AdminPasswordChangeForm,
-    AuthenticationForm,
-    BaseUserCreationForm,
-)
+from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -17,8 +13,8 @@ from accounts.throttles import guess_wait
 from spot_optimizer.errors import DomainError
 
 
-class SlowedLoginForm(AuthenticationForm):
-    """A log-in by cookie is slowed as one for tokens is, by the same counts."""
+class SlowedAdminLoginForm(AdminAuthenticationForm):
+    """A log-in to the admin is slowed as one for tokens is, by the same counts."""
 
     request: HttpRequest
 
@@ -30,10 +26,6 @@ class SlowedLoginForm(AuthenticationForm):
         if wait:
             raise ValidationError(f"Too many attempts. Try again in {wait} seconds.")
         return super().clean()
-
-
-class SlowedAdminLoginForm(SlowedLoginForm, AdminAuthenticationForm):
-    pass
 
 
 class UserAddForm(BaseUserCreationForm):

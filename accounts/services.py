@@ -1,10 +1,13 @@
 """What users do with their accounts, and administrators with those of others."""
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
@@ -27,9 +30,16 @@ class LastAdmin(Conflict):
     code = "last_admin"
 
 
-def register(*, email: str, username: str, password: str, full_name: str, now: datetime) -> Tokens:
+class SignedOut(NamedTuple):
+    """How many log-ins were ended."""
+
+    families: int
+    browsers: int
+
+
+def register(*, email: str, username: str, password: str, full_name: str) -> User:
     """
-    Make an account, always with the role ``user``, and sign it in.
+    Make an account, always with the role ``user``.
 
     :raises Invalid: the e-mail or user name is taken, or the password is weak
     """
@@ -39,15 +49,15 @@ def register(*, email: str, username: str, password: str, full_name: str, now: d
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            return _start_family(user, now)
     except IntegrityError:
         _refuse(taken(email=email, username=username))  # somebody was faster
         raise
+    return user
 
 
-def log_in(*, email: str, password: str, now: datetime) -> Tokens:
+def get_by_password(*, email: str, password: str) -> User:
     """
-    Sign in.
+    Return the user who knows this password.
 
     :raises InvalidCredentials: said alike, and as late, for an unknown e-mail, a wrong password
         and a disabled user
@@ -57,6 +67,16 @@ def log_in(*, email: str, password: str, now: datetime) -> Tokens:
         make_password(password)  # the work of checking one, or the time would tell
     if user is None or not user.check_password(password) or not user.is_active:
         raise _wrong()
+    return user
+
+
+def log_in(*, email: str, password: str, now: datetime) -> Tokens:
+    """
+    Sign in.
+
+    :raises InvalidCredentials: as ``get_by_password`` says it
+    """
+    user = get_by_password(email=email, password=password)
     with transaction.atomic():
         # While we computed, the password may have changed or the user been disabled: then a
         # family that started here would outlive the revocation.
@@ -132,10 +152,29 @@ def change_password(
     user.password = encoded
 
 
-def revoke_families(*, user: User, but: UUID | None = None, now: datetime) -> None:
-    """Make all tokens of a user fail at once, those of the family ``but`` excepted."""
+def revoke_families(*, user: User, but: UUID | None = None, now: datetime) -> int:
+    """
+    Make all tokens of a user fail at once, those of the family ``but`` excepted.
+
+    Return how many families there were.
+    """
     families = TokenFamily.objects.filter(user=user, revoked_at=None)
-    (families.exclude(pk=but) if but else families).update(revoked_at=now)
+    return (families.exclude(pk=but) if but else families).update(revoked_at=now)
+
+
+def sign_out(*, user: User, now: datetime) -> SignedOut:
+    """End all log-ins of a user, by token and by cookie. The account itself stays as it is."""
+    # A session says whose it is in its sealed content only, so each one is opened.
+    live = Session.objects.filter(expire_date__gt=now)
+    theirs = [
+        session.pk
+        for session in live.iterator()
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk)
+    ]
+    with transaction.atomic():
+        families = revoke_families(user=user, now=now)
+        browsers, _ = Session.objects.filter(pk__in=theirs).delete()
+    return SignedOut(families, browsers)
 
 
 def change_profile(*, user: User, **changes: str) -> None:

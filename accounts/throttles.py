@@ -15,7 +15,6 @@ from django.conf import settings
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from spot_optimizer.caches import hit
@@ -56,11 +55,21 @@ def guess_wait(request: HttpRequest | Request, email: object) -> int:
     return max(waits)
 
 
+def register_wait(request: HttpRequest | Request) -> int:
+    """
+    Count one registration; return how long until the next one is allowed. [s]
+
+    :raises Unavailable: we cannot count
+    """
+    try:
+        return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
+    except (RedisError, OSError) as error:
+        raise Unavailable("We cannot register you now. Try again in a moment.") from error
+
+
 def address_of(request: HttpRequest | Request) -> str:
-    """Return the client's address; what a client says of itself counts behind proxies only."""
-    if api_settings.NUM_PROXIES is None:
-        return str(request.META.get("REMOTE_ADDR") or "")
-    return str(BaseThrottle().get_ident(request))  # type: ignore[arg-type]
+    """Return the client's address: what the outermost of NUM_PROXIES saw, not what clients say."""
+    return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
 
 
 class CountingThrottle(ABC, BaseThrottle):
@@ -93,10 +102,7 @@ class ApiThrottle(CountingThrottle):
 
 class RegisterThrottle(CountingThrottle):
     def count(self, request: Request) -> int:
-        try:
-            return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
-        except (RedisError, OSError) as error:
-            raise Unavailable("We cannot register you now. Try again in a moment.") from error
+        return register_wait(request)
 
 
 class LoginThrottle(CountingThrottle):

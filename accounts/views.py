@@ -1,7 +1,6 @@
 from uuid import UUID
 
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -12,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts import queries, services
-from accounts.forms import SlowedLoginForm
 from accounts.http import UserRequest
 from accounts.permissions import IsAdmin
 from accounts.serializers import (
@@ -46,7 +44,8 @@ class RegisterView(PublicView):
     @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
         fields = checked(RegisterIn, request.data)
-        tokens = services.register(**fields, now=timezone.now())
+        user = services.register(**fields)
+        tokens = services.start_family(user=user, now=timezone.now())
         return Response(told(TokensOut, tokens), status=status.HTTP_201_CREATED)
 
 
@@ -132,10 +131,3 @@ class UserView(APIView):
         fields = checked(UserChangeIn, request.data)
         user = services.change_user(user_id=user_id, **fields, now=timezone.now())
         return Response(told(ProfileOut, user))
-
-
-class SessionLoginView(DjangoLoginView):
-    """Signs people in to the browsable API and Swagger, by cookie."""
-
-    template_name = "rest_framework/login.html"
-    form_class = SlowedLoginForm

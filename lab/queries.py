@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from lab.artifacts import LoadedModel, ModelUnusable, load_file, load_registered
-from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
+from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
 from spot_optimizer.errors import Conflict, Missing
 
 LONGEST_INSTANCE_ID = 64
@@ -87,6 +88,36 @@ def experiments_of(config: InstanceConfig) -> QuerySet[ExperimentLog]:
     """Return the experiments with an instance, without their frozen inputs."""
     mine = ExperimentLog.objects.filter(owner=config.owner_id, instance_id=config.instance_id)
     return mine.defer("inputs")
+
+
+def instances_of(owner: User) -> QuerySet[InstanceConfig]:
+    """
+    Return the owner's instances, the last evaluated first.
+
+    Each with its ``experiments``, and the newest one's ``last_decision`` and ``last_at``.
+    """
+    newest = ExperimentLog.objects.filter(
+        owner=OuterRef("owner"), instance_id=OuterRef("instance_id")
+    ).order_by("-created_at", "-pk")
+    counts = newest.order_by().values("instance_id").annotate(count=Count("pk")).values("count")
+    return (
+        InstanceConfig.objects.filter(owner=owner)
+        .select_related("assigned_model")
+        .annotate(
+            experiments=Coalesce(Subquery(counts), 0),
+            last_decision=Subquery(newest.values("decision")[:1]),
+            last_at=Subquery(newest.values("created_at")[:1]),
+        )
+        .order_by(F("last_at").desc(nulls_last=True), "-updated_at", "pk")
+    )
+
+
+def stage_changes() -> QuerySet[StageChange]:
+    return StageChange.objects.select_related("model", "by")
+
+
+def changes_of(config: InstanceConfig) -> QuerySet[ConfigChange]:
+    return ConfigChange.objects.filter(config=config).select_related("by")
 
 
 def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None) -> Asked:

@@ -1,4 +1,4 @@
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -39,7 +39,15 @@ class SandboxSessionAdmin(ReadOnlyAdmin):
     def end_now(self, request: HttpRequest, queryset: QuerySet[SandboxSession]) -> None:
         now = timezone.now()
         for session in queryset:
+            before = session.state
             services.end_session(session=session, now=now)
+            if session.state == before:
+                told = f"{session} is {session.get_state_display().lower()} already."
+                self.message_user(request, told, messages.WARNING)
+                continue
+            self.log_change(request, session, "Asked for its end.")
+            told = f"{session} is ending: it is cleaned up, then its credentials are erased."
+            self.message_user(request, told, messages.SUCCESS)
 
 
 @admin.register(Evaluation)

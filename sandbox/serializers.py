@@ -10,7 +10,13 @@ from accounts.serializers import Text
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
 from sandbox.shapes import StoredChecks, StoredPreferences
 from spot_optimizer.bodies import shared
-from spot_optimizer.fields import FiniteFloat, RegionField, StrictBoolean, WholeNumber
+from spot_optimizer.fields import (
+    FiniteFloat,
+    HealthUrlField,
+    RegionField,
+    StrictBoolean,
+    WholeNumber,
+)
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
 DETAIL_TYPES = {
@@ -48,9 +54,7 @@ class SessionIn(serializers.Serializer):
     external_id = Text(max_length=1224, required=False, allow_null=True)
     mode = serializers.ChoiceField(SandboxSession.Mode.choices, default="dry_run")
     ttl_minutes = WholeNumber(min_value=15, max_value=480, default=120)
-    health_check_url = serializers.URLField(
-        max_length=500, required=False, allow_blank=True, default=""
-    )
+    health_check_url = HealthUrlField(max_length=500, required=False, allow_blank=True, default="")
     preferences = PreferencesIn(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

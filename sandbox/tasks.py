@@ -28,22 +28,23 @@ def expire(*, session_id: str, **_: object) -> None:
     cleanup.expire(session_id=UUID(session_id), now=timezone.now())
 
 
-# What a job of the schedule returns stands in the worker's log.
-@shared_task(name="sandbox.cleanup_expired_sessions")
+# A run of a job of the schedule is kept, with what it returns: see operations/runs.py.
+@shared_task(name="sandbox.cleanup_expired_sessions", ignore_result=False)
 def cleanup_expired_sessions(**_: object) -> dict[str, int]:
-    due = sweeps.cleanup_expired_sessions(now=timezone.now())
+    *done, due = sweeps.cleanup_expired_sessions(now=timezone.now())
     nudge(due)
-    return {name: len(moments) for name, moments in due._asdict().items()}
+    asked = {name: len(moments) for name, moments in due._asdict().items()}
+    return dict(zip(sweeps.Swept._fields, done, strict=False)) | asked
 
 
-@shared_task(name="sandbox.update_session_counts")
-def update_session_counts(**_: object) -> int:
-    return sweeps.update_session_counts(now=timezone.now())
+@shared_task(name="sandbox.update_session_counts", ignore_result=False)
+def update_session_counts(**_: object) -> dict[str, int]:
+    return {"corrected": sweeps.update_session_counts(now=timezone.now())}
 
 
-@shared_task(name="sandbox.refresh_market")
-def refresh_market(**_: object) -> int:
-    return refresh.refresh_market(now=timezone.now())
+@shared_task(name="sandbox.refresh_market", ignore_result=False)
+def refresh_market(**_: object) -> dict[str, int]:
+    return {"refreshed": refresh.refresh_market(now=timezone.now())}
 
 
 def nudge(due: sweeps.Due) -> None:

@@ -6,7 +6,7 @@ SESSION = "sandbox/sessions/<uuid:session_id>"
 
 urlpatterns = [
     path("sandbox/sessions", views.SessionsView.as_view(), name="sessions"),
-    path(SESSION, views.SessionView.as_view(), name="session"),
+    path(SESSION, views.SessionView.as_view(), name="api-session"),
     path(f"{SESSION}/evaluate", waiting.evaluate, name="evaluate"),
     path(f"{SESSION}/evaluations", views.EvaluationsView.as_view(), name="evaluations"),
     path(

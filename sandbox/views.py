@@ -17,22 +17,14 @@ from accounts.http import UserRequest
 from lab.queries import get_model_in_use
 from sandbox import queries, serializers, services
 from sandbox.models import SandboxSession
+from sandbox.opening import open_from
 from sandbox.shapes import EvaluationShape, EvaluationWithPoolsShape, LinesShape
 from spot_optimizer.api import NewestFirst, checked, limit_of, page_of
 from spot_optimizer.aws.policy import iam_policy
-from spot_optimizer.aws.session import Credentials
 from spot_optimizer.bodies import told
 from spot_optimizer.errors import Invalid, Unauthenticated
 from spot_optimizer.schema import ErrorOut
 from streaming.queries import lines_after, stored_lines
-
-AWS_FIELDS = {
-    "aws_access_key": "access_key",
-    "aws_secret_key": "secret_key",
-    "aws_session_token": "session_token",
-    "role_arn": "role_arn",
-    "external_id": "external_id",
-}
 
 
 class SessionsView(APIView):
@@ -62,11 +54,7 @@ class SessionsView(APIView):
         responses={201: serializers.SessionOut},
     )
     def post(self, request: UserRequest) -> Response:
-        fields = checked(serializers.SessionIn, request.data)
-        keys = {name: fields.pop(old, None) for old, name in AWS_FIELDS.items()}
-        session = services.open_session(
-            user=request.user, credentials=Credentials(**keys), now=timezone.now(), **fields
-        )
+        session = open_from(request.data, user=request.user, now=timezone.now())
         return Response(_session(session, request), status=status.HTTP_201_CREATED)
 
 

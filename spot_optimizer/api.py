@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC
 from functools import wraps
@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.dateparse import parse_datetime
 from rest_framework import exceptions
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -216,7 +216,7 @@ def _sentence_of(error: exceptions.APIException, context: dict[str, Any]) -> str
     if isinstance(error, exceptions.NotAuthenticated):
         return "Sign in at /api/v1/auth/login, then send Authorization: Bearer <access_token>."
     if isinstance(error, exceptions.MethodNotAllowed):
-        return _use_of(getattr(context.get("view"), "allowed_methods", []))
+        return use_of(getattr(context.get("view"), "allowed_methods", []))
     if isinstance(error, exceptions.NotAcceptable):
         return "We have no answer in that format. Send Accept: application/json."
     if isinstance(error, exceptions.UnsupportedMediaType):
@@ -224,7 +224,7 @@ def _sentence_of(error: exceptions.APIException, context: dict[str, Any]) -> str
     return str(error.detail)
 
 
-def _use_of(methods: Sequence[str]) -> str:
+def use_of(methods: Sequence[str]) -> str:
     return f"This address does not take that method. Use {' or '.join(methods)}."
 
 
@@ -259,14 +259,14 @@ def _body(detail: str, code: str) -> dict[str, Any]:
     return {"detail": detail, "code": code}
 
 
-def only_get(view: Callable[[HttpRequest], JsonResponse]) -> Callable[[HttpRequest], JsonResponse]:
+def only_get(view: Callable[[HttpRequest], Awaitable[HttpResponse]]) -> Callable:
     """Refuse other methods than GET and HEAD in the one error shape."""
 
     @wraps(view)
-    def checked(request: HttpRequest) -> JsonResponse:
+    async def checked(request: HttpRequest) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
-            return view(request)
-        body = _body(_use_of(["GET"]), "method_not_allowed")
+            return await view(request)
+        body = _body(use_of(["GET"]), "method_not_allowed")
         return JsonResponse(body, status=405, headers={"Allow": "GET, HEAD"})
 
     return checked
@@ -281,7 +281,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> JsonResponse:
-    return JsonResponse(_body("This is not for your role.", "role_required"), status=403)
+    sentence = "Your role does not allow this. Ask an admin for another."
+    return JsonResponse(_body(sentence, "role_required"), status=403)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:

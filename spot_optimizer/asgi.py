@@ -2,7 +2,10 @@ import os
 
 import django
 
+from spot_optimizer.first_start import check_environment
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
+check_environment()
 django.setup(set_prefix=False)  # what has models is imported behind it
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402

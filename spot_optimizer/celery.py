@@ -1,5 +1,64 @@
-from celery import Celery
+"""The Celery application, and what is noted of each task: whom it is for, how it went."""
+
+import os
+import sys
+import time
+from typing import Any
+
+from celery import Celery, signals
+from django.conf import settings
+from prometheus_client import start_http_server
+
+from spot_optimizer import logs, metrics
+from spot_optimizer.first_start import check_environment
+from spot_optimizer.heartbeat import beat
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
+check_environment()
 
 app = Celery("spot_optimizer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+signals.heartbeat_sent.connect(beat)
+
+
+@signals.setup_logging.connect
+def keep_our_logging(**_: object) -> None:
+    """Where somebody listens here, Celery leaves the settings' LOGGING as it is."""
+
+
+@signals.before_task_publish.connect
+def carry_request_id(headers: dict[str, Any], **_: object) -> None:
+    if request_id := logs.fact("request_id"):
+        headers["request_id"] = request_id
+
+
+@signals.task_prerun.connect
+def begin(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
+    request = task.request
+    request.began = time.perf_counter()
+    request.facts = logs.enter(
+        task_id=task_id,
+        request_id=getattr(request, "request_id", None),
+        session_id=kwargs.get("session_id"),
+    )
+
+
+@signals.task_postrun.connect
+def end(task: Any, state: str | None, **_: object) -> None:
+    seconds = time.perf_counter() - task.request.began
+    metrics.tasks.labels(task=task.name, state=state or "UNKNOWN").inc()
+    metrics.task_seconds.labels(task=task.name).observe(seconds)
+    logs.leave(task.request.facts)
+
+
+@signals.worker_init.connect
+def serve_metrics(**_: object) -> None:
+    """A worker has no HTTP of its own: with METRICS_PORT, Prometheus finds its counters there."""
+    if not settings.METRICS_PORT:
+        return
+    host, port = settings.METRICS_HOST, settings.METRICS_PORT
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        sys.exit(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror}). Set another.")

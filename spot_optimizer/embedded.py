@@ -31,7 +31,7 @@ class EmbeddedWorker:
         )
         # Without scheduler_cls the service would fall back to a schedule in a file, silently.
         self.beat: Any = beat.EmbeddedService(
-            app, thread=True, scheduler_cls="django_celery_beat.schedulers:DatabaseScheduler"
+            app, thread=True, scheduler_cls=app.conf.beat_scheduler
         )
         self.thread = threading.Thread(target=self.worker.start, name="worker", daemon=True)
 

@@ -6,7 +6,13 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponsePermanentRedirect,
+)
+from django.middleware.common import CommonMiddleware
 from django.utils.decorators import sync_and_async_middleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -39,6 +45,15 @@ class StaticFiles(WhiteNoiseMiddleware):
         finally:
             streaming.close()
         return HttpResponse(content, status=streaming.status_code, headers=streaming.headers)
+
+
+class Common(CommonMiddleware):
+    """Django's own, but our health is told under any name: who asks may only know an address."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        if request.path_info in settings.HEALTH_PATHS:
+            return None
+        return super().process_request(request)
 
 
 @sync_and_async_middleware

@@ -1,5 +1,6 @@
 """How a body is read: JSON in UTF-8, of bounded length and depth."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from io import BytesIO
@@ -45,6 +46,8 @@ class BoundedJSONParser(JSONParser):
             raise _not_json(error.__context__) from error
         if _is_deep(value):
             raise _too_deep()
+        if b"\\u" in text and not _is_text(value):
+            raise ParseError("The JSON holds half of a surrogate pair. Send whole characters.")
         return value
 
 
@@ -57,6 +60,15 @@ def _not_json(reason: BaseException | None) -> ParseError:
 
 def _too_deep() -> ParseError:
     return ParseError(f"The JSON is nested more than {DEEPEST} levels deep. Send it flatter.")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether all of it can be stored, sent and hashed: half of a surrogate pair cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_deep(value: Any) -> bool:

@@ -8,8 +8,10 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
+from spot_optimizer.errors import DomainError
+
 REFUSALS = {
-    400: "The body, a field or a parameter is wrong; `errors` says which.",
+    400: "The body, a field or a parameter is wrong, as `errors` says; or it cannot be read.",
     401: "Nobody is signed in, or the token or the secret does not count.",
     403: "Not for this role; or a cookie was sent without its CSRF token.",
     404: "Not there, or not yours.",
@@ -17,12 +19,38 @@ REFUSALS = {
     406: "There is no answer in the format that was asked for.",
     409: "The state of the object forbids it.",
     413: "The body is too large.",
+    414: "The address is too long.",
     415: "The body is of another kind than the address takes.",
     429: "A limit is reached; `Retry-After` says for how many seconds.",
+    431: "The headers are too many or too long.",
     502: "AWS refused; the code is `aws_` and what AWS gave.",
     503: "A part of the platform is down; `Retry-After` says for how many seconds.",
     504: "AWS did not answer in time.",
 }
+
+
+# Of the framework and the server; the domain's are where they are raised.
+OUTER_CODES = {
+    "csrf_failed",
+    "error",
+    "headers_too_large",
+    "malformed",
+    "method_not_allowed",
+    "not_acceptable",
+    "request_timeout",
+    "too_large",
+    "unsupported_media_type",
+    "uri_too_long",
+}
+
+
+def codes() -> list[str]:
+    """Return every code that a refusal may have, but for those that AWS names."""
+    found, kinds = set(OUTER_CODES), [DomainError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+        found.add(kind.code)
+    return sorted(found)
 
 
 @extend_schema_serializer(component_name="Error")
@@ -30,15 +58,16 @@ class ErrorOut(serializers.Serializer):
     """A refusal: `detail` is for a person, `code` is stable and for programs; some add facts."""
 
     detail = serializers.CharField()
-    code = serializers.CharField()
 
     def get_fields(self) -> dict[str, serializers.Field]:
         # A serializer has an attribute "errors" of its own.
         sentences = serializers.ListField(child=serializers.CharField())
+        told = ", ".join(f"`{code}`" for code in codes())
         return super().get_fields() | {
+            "code": serializers.CharField(help_text=f"{told}, or `aws_…` and what AWS gave."),
             "errors": serializers.DictField(
                 child=sentences, required=False, help_text="Of a 400: each wrong field, and why."
-            )
+            ),
         }
 
 
@@ -68,9 +97,8 @@ class Schema(AutoSchema):
         places = {each["in"] for each in operation.get("parameters", [])}
         kinds = set(self.view.permission_classes)
         changes = self.method != "GET"
-        found = {405, 406, 429, 503}
-        found |= {400, 413, 415} if "requestBody" in operation else set()
-        found |= {400} if "query" in places else set()
+        found = {400, 405, 406, 414, 429, 431, 503}
+        found |= {413, 415} if "requestBody" in operation else set()
         found |= {404} if places & {"path", "query"} else set()
         found |= {409} if changes and "path" in places else set()
         found |= set() if AllowAny in kinds else {401}

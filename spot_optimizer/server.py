@@ -15,14 +15,17 @@ from collections.abc import Callable
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.http_protocol import WebRequest
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
 from django.utils import timezone
+from twisted.internet.defer import Deferred
 
 from spot_optimizer.asgi import application
+from spot_optimizer.edge import BoundedChannel, BoundedRequest, refusal_of
+from spot_optimizer.stopping import drain, end_within
 from streaming.frames import encode, instant
 
+logger = logging.getLogger(__name__)
 logging.getLogger("daphne").setLevel(logging.WARNING)
 
 UNSENT_LIMIT = 1024 * 1024  # [bytes] what may wait for one client
@@ -31,64 +34,18 @@ FRAME_LIMIT = 64 * 1024  # [bytes] a client may send at once
 MESSAGE_LIMIT = 1024 * 1024  # [bytes] in either direction
 INBOX = 100  # messages of one client that may wait to be looked at
 TOO_SLOW = 4408
-BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
-UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
-FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
-TOO_LARGE = b'{"detail":"The body is too large. Send less.","code":"too_large"}'
+RESTARTING = 1012  # not 1001: clients take that for a good end, and do not come again
+COME_AGAIN = b"We restart. Connect again with ?after= and the last seq you saw."
+STOP_WITHIN = 17.0  # [s] a little longer than `drain` may take
 
 
 class ClientGone(OSError):
     """Nobody takes what is sent there."""
 
 
-class BoundedRequest(WebRequest):
-    """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
-
-    is_refused = False
-    received = 0
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        # Forms are for Django: Twisted would cut off who sends a bad one.
-        super().__init__(*args, parsePOSTFormSubmission=False, **options)
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802
-        super().gotLength(length)
-        if length is not None and length > self.limit:
-            self.refuse()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
-        self.received += len(data)
-        if self.received > self.limit and not self.is_refused:
-            self.refuse()
-        if not self.is_refused:
-            super().handleContentChunk(data)
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802
-        if self.is_refused:
-            self.hang_up()
-        else:
-            super().requestReceived(command, path, version)
-
-    @property
-    def limit(self) -> int:
-        kinds = self.requestHeaders.getRawHeaders(b"content-type") or [b""]
-        return UPLOAD_LIMIT if kinds[0].lower().startswith(b"multipart/") else BODY_LIMIT
-
-    def refuse(self) -> None:
-        self.is_refused = True
-        self.channel.transport.write(
-            b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\n"
-            b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
-        )
-        asyncio.get_running_loop().call_later(FAREWELL, self.hang_up)
-
-    def hang_up(self) -> None:
-        if self.channel is not None and self.channel.transport is not None:
-            self.channel.loseConnection()
-
-
 class WatcherProtocol(WebSocketProtocol):
     is_paused = False
+    is_waited_for = False  # beyond its close frame, when the server stops
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, FBT001
         super().onMessage(payload, isBinary)
@@ -112,6 +69,20 @@ class WatcherProtocol(WebSocketProtocol):
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # sendClose would refuse 1011, which tells a client that this is our fault.
         self.sendCloseFrame(code=1000 if code is None else code)
+
+    def go_away(self) -> None:
+        if self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=RESTARTING, reasonUtf8=COME_AGAIN)
+            self.read_on()  # or its answer would not be heard
+
+    def sendHttpErrorResponse(  # noqa: N802
+        self,
+        code: int,
+        reason: str,
+        responseHeaders: list[tuple[str, str]] | None = None,  # noqa: N803
+    ) -> None:
+        headers = [f"{name}: {value}" for name, value in responseHeaders or []]
+        self.sendData(refusal_of(code).as_http(*headers))
 
     def turn_away(self) -> None:
         """Close a client that does not read; if it begins to, it learns why and comes again."""
@@ -138,7 +109,21 @@ class Server(daphne.server.Server):
                 _give_up(protocol, transport)
             await asyncio.sleep(0.05)
 
+    def listen_success(self, port: Any) -> Any:
+        super().listen_success(port)
+        return port  # or it would be lost, and could not be closed
+
+    def kill_all_applications(self) -> Deferred[None]:
+        """Stop gently: Twisted calls this at a signal, and goes on when it is done."""
+        end_within(STOP_WITHIN)
+        for listener in self.listeners:
+            listener.addCallback(lambda port: port.stopListening())
+        draining = Deferred.fromFuture(asyncio.ensure_future(drain(self.connections)))
+        # Twisted would go on without a word.
+        return draining.addErrback(lambda failure: logger.error("stopping", exc_info=failure.value))
+
     def use_our_protocols(self) -> None:
+        self.http_factory.protocol = BoundedChannel
         build = self.http_factory.buildProtocol
 
         def build_bounded(address: Any) -> Any:

@@ -33,11 +33,16 @@ API_HOST = env.str("API_HOST", "127.0.0.1")
 API_PORT = env.int("API_PORT", 8000, validate=validate.Range(min=0, max=65535))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", [], subcast=str.strip)
+# In production there is at least the proxy that ends TLS: our own server speaks none.
+NUM_PROXIES = env.int(
+    "NUM_PROXIES", 1 if ENV == "PRODUCTION" else 0, validate=validate.Range(min=0, max=10)
+)
 
 DATABASE_URL = env.str("DATABASE_URL", "") or f"sqlite:///{VAR_DIR}/db.sqlite3"
 DB_POOL_SIZE = env.int("DB_POOL_SIZE", 10, validate=validate.Range(min=0))
 DB_POOL_OVERFLOW = env.int("DB_POOL_OVERFLOW", 20, validate=validate.Range(min=0))
 REDIS_URL = env.str("REDIS_URL", "")
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", "")
 
 ACCESS_TOKEN_EXPIRE_MINUTES = env.int(
     "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, validate=validate.Range(min=1)
@@ -66,10 +71,42 @@ ARCHIVE_REGION = env.str("ARCHIVE_REGION", "us-east-1")
 LOG_LEVEL = env.str(
     "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
 )
+LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
+ACCESS_LOG = env.bool("ACCESS_LOG", True)
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+METRICS_HOST = env.str("METRICS_HOST", "127.0.0.1")
+METRICS_PORT = env.int("METRICS_PORT", 0, validate=validate.Range(min=0, max=65535))
+JOB_RUN_DAYS = env.int("JOB_RUN_DAYS", 14, validate=validate.Range(min=1))
 env.seal()
 
 IS_PRODUCTION = ENV == "PRODUCTION"
 DATABASE: Any = {}
+
+
+def _unsafe_in_production() -> list[str]:
+    problems = []
+    if DEBUG:
+        problems.append("DEBUG must be off in production.")
+    if "*" in CORS_ALLOWED_ORIGINS:
+        problems.append("CORS_ALLOWED_ORIGINS must name the origins that may call the API.")
+    if "*" in ALLOWED_HOSTS:
+        problems.append("ALLOWED_HOSTS must name the hosts this server answers for.")
+    if AWS_ENDPOINT_URL:
+        problems.append("AWS_ENDPOINT_URL must be empty in production: the emulator is not AWS.")
+    if len({SECRET_KEY, JWT_SECRET_KEY, *ENCRYPTION_KEYS}) < 2 + len(ENCRYPTION_KEYS):
+        problems.append("SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
+    for name, value in [("SECRET_KEY", SECRET_KEY), ("JWT_SECRET_KEY", JWT_SECRET_KEY)]:
+        if len(set(value)) < 10 or "change" in value.lower() or "insecure" in value.lower():
+            problems.append(f"{name} looks like a default: set a long random value.")
+    if NUM_PROXIES == 0:
+        problems.append(
+            "NUM_PROXIES must count at least the proxy that ends TLS in production: set it to 1."
+        )
+    if 0 < len(METRICS_TOKEN) < 32:
+        problems.append("METRICS_TOKEN is short: set at least 32 characters.")
+    if STREAM_REQUIRE_TICKET is False:
+        problems.append("STREAM_REQUIRE_TICKET must stay on in production.")
+    return problems
 
 
 def _refuse_to_start() -> None:
@@ -91,23 +128,7 @@ def _refuse_to_start() -> None:
     if not ENCRYPTION_KEYS:
         problems.append("ENCRYPTION_KEY is empty: set a Fernet key.")
     if IS_PRODUCTION:
-        if DEBUG:
-            problems.append("DEBUG must be off in production.")
-        if "*" in CORS_ALLOWED_ORIGINS:
-            problems.append("CORS_ALLOWED_ORIGINS must name the origins that may call the API.")
-        if "*" in ALLOWED_HOSTS:
-            problems.append("ALLOWED_HOSTS must name the hosts this server answers for.")
-        if AWS_ENDPOINT_URL:
-            problems.append(
-                "AWS_ENDPOINT_URL must be empty in production: the emulator is not AWS."
-            )
-        if len({SECRET_KEY, JWT_SECRET_KEY, *ENCRYPTION_KEYS}) < 2 + len(ENCRYPTION_KEYS):
-            problems.append("SECRET_KEY, JWT_SECRET_KEY and ENCRYPTION_KEY must differ.")
-        for name, value in [("SECRET_KEY", SECRET_KEY), ("JWT_SECRET_KEY", JWT_SECRET_KEY)]:
-            if len(set(value)) < 10 or "change" in value.lower() or "insecure" in value.lower():
-                problems.append(f"{name} looks like a default: set a long random value.")
-        if STREAM_REQUIRE_TICKET is False:
-            problems.append("STREAM_REQUIRE_TICKET must stay on in production.")
+        problems += _unsafe_in_production()
     if problems:
         raise ImproperlyConfigured(" ".join(problems))
 
@@ -118,7 +139,7 @@ _refuse_to_start()
 
 INSTALLED_APPS = [
     "daphne",
-    "django.contrib.admin",
+    "spot_optimizer.operations.apps.OperatorsAdminConfig",  # django.contrib.admin's
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -131,28 +152,31 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "channels",
     "django_celery_beat",
+    "django_celery_results",
     "spot_optimizer.apps.SpotOptimizerConfig",
     "streaming",
     "spot_optimizer.market",
     "accounts",
     "lab",
     "sandbox",
+    "spot_optimizer.operations.apps.OperationsConfig",
 ]
 MIDDLEWARE = [
+    "spot_optimizer.access.observe",
     "django.middleware.security.SecurityMiddleware",
     "spot_optimizer.middleware.StaticFiles",
     "spot_optimizer.middleware.say_emulator",
     "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "spot_optimizer.middleware.Common",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
-CSRF_FAILURE_VIEW = "spot_optimizer.api.csrf_failure"
+CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
@@ -164,6 +188,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "spot_optimizer.pages.frame",
             ],
         },
     },
@@ -175,9 +200,8 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "/static/"
-# Collected for production only; elsewhere the finders serve what the packages ship.
-STATIC_ROOT = VAR_DIR / "static" if ENV == "PRODUCTION" else None
-WHITENOISE_USE_FINDERS = ENV != "PRODUCTION"
+# Served from where the packages ship them, in production too: nothing to collect, or to forget.
+WHITENOISE_USE_FINDERS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # 1 MiB of JSON, then 413
 
 # --- Database: SQLite by default, PostgreSQL by DATABASE_URL
@@ -247,8 +271,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = "/api/session/login/"
-LOGIN_REDIRECT_URL = "/docs"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
 SIMPLE_JWT = {
     "ALGORITHM": "HS256",
     "SIGNING_KEY": JWT_SECRET_KEY,
@@ -276,6 +300,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "spot_optimizer.api.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "spot_optimizer.schema.Schema",
     "EXCEPTION_HANDLER": "spot_optimizer.api.answer_for",
+    "NUM_PROXIES": NUM_PROXIES,
     "NON_FIELD_ERRORS_KEY": "non_field_errors",
     "COERCE_DECIMAL_TO_STRING": False,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -302,13 +327,22 @@ SPECTACULAR_SETTINGS = {
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
+# Celery's would be put back into the schedule at each start.
+CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = None
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TRACK_STARTED = True  # of those that leave a row
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Jobs wait for AWS, and share what they have loaded of the market: threads, not processes.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "spot_optimizer.schedule:Schedule"
+CELERY_BEAT_SYNC_EVERY = 1  # or what was asked for last would be known minutes late
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
     {"visibility_timeout": 3600, "socket_timeout": 5, "socket_connect_timeout": 3}
@@ -355,7 +389,10 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = IS_PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PRODUCTION else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+# Load balancers and the container itself ask for our health in the clear, and by address.
+HEALTH_PATHS = ("/health", "/health/live", "/health/ready")
+SECURE_REDIRECT_EXEMPT = [f"^{path[1:]}$" for path in HEALTH_PATHS]
 SECURE_HSTS_SECONDS = 31536000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
 SECURE_HSTS_PRELOAD = IS_PRODUCTION
@@ -363,13 +400,19 @@ SECURE_HSTS_PRELOAD = IS_PRODUCTION
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"tone_down": {"()": "spot_optimizer.logs.ToneDown"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(facts)s"},
+        "json": {"()": "spot_optimizer.logs.JsonLines"},
+    },
+    "filters": {
+        "tone_down": {"()": "spot_optimizer.logs.ToneDown"},
+        "say_facts": {"()": "spot_optimizer.logs.SayFacts"},
+    },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["tone_down"],
+            "formatter": LOG_FORMAT,
+            "filters": ["tone_down", "say_facts"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

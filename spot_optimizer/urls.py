@@ -1,26 +1,34 @@
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from spot_optimizer import health
 from spot_optimizer.docs import DocsView, SchemaView
+from spot_optimizer.operations import views
 
 admin.site.site_header = admin.site.site_title = "Spot Optimizer"
 admin.site.index_title = "Operators"
 
-handler400 = "spot_optimizer.api.bad_request"
-handler403 = "spot_optimizer.api.forbidden"
-handler404 = "spot_optimizer.api.page_not_found"
-handler500 = "spot_optimizer.api.server_error"
+handler400 = "spot_optimizer.pages.bad_request"
+handler403 = "spot_optimizer.pages.forbidden"
+handler404 = "spot_optimizer.pages.page_not_found"
+handler500 = "spot_optimizer.pages.server_error"
+
+favicon = RedirectView.as_view(url=static("dashboard/favicon.svg"))
 
 urlpatterns = [
+    path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
+    path("", include("sandbox.page_urls")),
+    path("", include("lab.page_urls")),
     path("", include("accounts.urls")),
     path("api/v1/", include("sandbox.urls")),
     path("api/v1/lab/", include("lab.urls")),
     path("api/v1/market/", include("spot_optimizer.market.urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="schema"), name="docs"),
-    path("health", health.ready, name="health"),
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
+    path("health", views.ready, name="health"),
+    path("health/live", views.live, name="health-live"),
+    path("health/ready", views.ready, name="health-ready"),
+    path("metrics", views.metrics, name="metrics"),
 ]

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -11,6 +12,7 @@ from django.db import Error as DatabaseTrouble
 from django.utils import timezone
 
 from sandbox.queries import WatchedSession, get_watched_session
+from spot_optimizer import logs, metrics
 from spot_optimizer.errors import DomainError, Forbidden, Invalid, Missing, Unavailable
 from streaming.frames import encode, instant
 from streaming.models import Line
@@ -65,6 +67,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             last_seq=session.last_seq,
             expires_at=instant(session.expires_at),
         )
+        logs.enter(session_id=session.id)  # for as long as this connection lives
         self.passing_on = asyncio.create_task(self._pass_on(session, after))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -104,6 +107,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
         async with aclosing(reader().frames(session.id, after=after)) as frames:
             async for frame in frames:
                 await self.send(text_data=frame.text)
+                if frame.seq > session.last_seq:  # what was there before is no news
+                    metrics.stream_lag_seconds.observe(max(0.0, time.time() - frame.stored))
                 was_last = session.has_ended and frame.seq == session.last_seq
                 if was_last or frame.type == Line.Type.SESSION_ENDED:
                     return ENDED

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseTrouble
 
+from spot_optimizer import metrics
 from streaming.frames import encode, frame_of
 from streaming.models import Line, Stream
 from streaming.nudges import Nudges
@@ -23,6 +24,7 @@ class Frame(NamedTuple):
     seq: int
     type: str
     text: str
+    stored: float  # [s] since 1970
 
 
 class ReaderStopped(RuntimeError):
@@ -102,12 +104,14 @@ class Reader:
     def _watch(self, stream_id: UUID) -> _Tail:
         tail = self._tails.setdefault(stream_id, _Tail())
         tail.watchers += 1
+        metrics.watchers.inc()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         return tail
 
     def _unwatch(self, stream_id: UUID, tail: _Tail) -> None:
         tail.watchers -= 1
+        metrics.watchers.dec()
         if not tail.watchers and self._tails.get(stream_id) is tail:
             del self._tails[stream_id]
         if not self._tails and self._task is not None:
@@ -164,4 +168,4 @@ def _page(stream_id: UUID, after: int) -> list[Frame]:
 
 
 def _encoded(line: Line) -> Frame:
-    return Frame(line.seq, line.type, encode(frame_of(line)))
+    return Frame(line.seq, line.type, encode(frame_of(line)), line.at.timestamp())

@@ -60,6 +60,37 @@ class TestGuesses:
 
         assert codes(answers) == [401, 401, 429]
 
+    @pytest.mark.parametrize(
+        ("proxies", "said"),
+        [(1, "203.0.113.9, {}"), (1, "{}"), (2, "203.0.113.9,{}, 10.0.0.2"), (2, "{},10.0.0.2")],
+    )
+    def test_behind_proxies_each_client_has_a_rate_of_his_own(self, proxies, said, settings):
+        settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": proxies}
+        settings.THROTTLE_LOGIN_ADDRESS = "1/min"
+        seen = ["198.51.100.1", "198.51.100.1", "198.51.100.2"]
+
+        answers = [
+            guess(f"user-{n}@example.com", **{"X-Forwarded-For": said.format(address)})
+            for n, address in enumerate(seen)
+        ]
+
+        assert codes(answers) == [401, 429, 401]
+
+    def test_behind_a_proxy_nobody_gets_a_new_address_by_saying_so(self, settings):
+        settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}
+        settings.THROTTLE_LOGIN_ADDRESS = "2/min"
+
+        answers = [
+            guess(
+                f"user-{n}@example.com",
+                # What a client says, and behind it what the proxy saw.
+                **{"X-Forwarded-For": f"198.51.100.{n}, 192.0.2.77"},
+            )
+            for n in range(3)
+        ]
+
+        assert codes(answers) == [401, 401, 429]
+
     def test_the_right_password_does_not_get_past(self, settings):
         settings.THROTTLE_LOGIN = "1/min"
         user = a_user()

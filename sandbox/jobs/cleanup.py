@@ -6,6 +6,7 @@ from django.db import transaction
 
 from sandbox.bookkeeping import count_active_sessions, note
 from sandbox.models import Evaluation, SandboxAction, SandboxSession
+from spot_optimizer import metrics
 from streaming.publish import log, publish, session_ended, status
 
 logger = logging.getLogger(__name__)
@@ -58,5 +59,7 @@ def _fail_pending(session_id: UUID, now: datetime) -> None:
     """Nobody shall wait for an evaluation of a session that has ended."""
     error = {"code": "session_ended", "detail": "The session ended before this was decided."}
     pending = Evaluation.objects.pending().filter(session=session_id)
-    for _ in range(pending.update(state=Evaluation.State.FAILED, error=error, settled_at=now)):
+    failed = pending.update(state=Evaluation.State.FAILED, error=error, settled_at=now)
+    metrics.count_failure(error["code"], times=failed)
+    for _ in range(failed):
         note(session_id, "evaluation_settled", error["code"])

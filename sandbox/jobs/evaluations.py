@@ -20,6 +20,7 @@ from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pool
 from sandbox.queries import received_signal
 from sandbox.telling import LeaseLost, Teller
 from sandbox.zones import names_by_id
+from spot_optimizer import logs, metrics
 from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.products import product_of
 from spot_optimizer.aws.session import Access, Deadline
@@ -65,16 +66,26 @@ def evaluate(*, evaluation_id: UUID, now: datetime) -> None:
         return
     evaluation = this.select_related("session__user", "requested_model").get()
     teller = Teller(evaluation_id, evaluation.session_id, lease)
+    with logs.about(session_id=evaluation.session_id):
+        try:
+            _evaluate(evaluation, teller, now)
+        except LeaseLost:
+            logger.info("evaluation %s went to another run, or is settled", evaluation_id)
+
+
+def _evaluate(evaluation: Evaluation, teller: Teller, now: datetime) -> None:
     began = perf_counter()
     try:
-        try:
-            decided = _decided(evaluation, teller, now)
-            decided.body["duration_ms"] = round((perf_counter() - began) * 1000, 1)
-            _settle(evaluation, teller, decided, now)
-        except DomainError as refusal:
-            _fail(evaluation, teller, refusal, now)
-    except LeaseLost:
-        logger.info("evaluation %s went to another run, or is settled", evaluation_id)
+        decided = _decided(evaluation, teller, now)
+        seconds = perf_counter() - began
+        decided.body["duration_ms"] = round(seconds * 1000, 1)
+        _settle(evaluation, teller, decided, now)
+    except DomainError as refusal:
+        _fail(evaluation, teller, refusal, now)
+        metrics.count_failure(refusal.code)
+    else:
+        body = decided.body
+        metrics.count_decision(body["decision"], seconds=seconds, trace=body["trace"])
 
 
 def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:

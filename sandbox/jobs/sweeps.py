@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import User
 from sandbox.jobs import cleanup
 from sandbox.models import Evaluation, SandboxSession
+from spot_optimizer import metrics
 from streaming.publish import log, publish
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,16 @@ OVERDUE_AFTER = timedelta(minutes=10)
 Pending = SandboxSession.Preflight.PENDING
 
 
+class Swept(NamedTuple):
+    """How many rows a sweep worked on, of each kind and in vain; and what it found to be done."""
+
+    expired: int
+    cleaned_up: int
+    given_up: int
+    failed: int
+    due: "Due"
+
+
 class Due(NamedTuple):
     """What is to be done, and when: the id of a row and its moment."""
 
@@ -31,13 +42,18 @@ class Due(NamedTuple):
     preflights: list[tuple[UUID, datetime]]
 
 
-def cleanup_expired_sessions(*, now: datetime) -> Due:
+def cleanup_expired_sessions(*, now: datetime) -> Swept:
     """End overdue sessions, go on with unfinished clean-ups, and find what no nudge reached."""
     sessions = SandboxSession.objects
-    _each(sessions.overdue(at=now), lambda pk: cleanup.expire(session_id=pk, now=now))
-    _each(sessions.to_clean_up(), lambda pk: cleanup.clean_up(session_id=pk, now=now))
-    _each(_given_up(now), lambda pk: _give_up(pk, now=now))
-    return find_due(now=now, older_than=NUDGED_FOR)
+    done = [
+        _each(sessions.overdue(at=now), lambda pk: cleanup.expire(session_id=pk, now=now)),
+        _each(sessions.to_clean_up(), lambda pk: cleanup.clean_up(session_id=pk, now=now)),
+        _each(_given_up(now), lambda pk: _give_up(pk, now=now)),
+    ]
+    expired, cleaned_up, given_up = [worked for worked, _ in done]
+    failed = sum(failed for _, failed in done)
+    due = find_due(now=now, older_than=NUDGED_FOR)
+    return Swept(expired, cleaned_up, given_up, failed, due)
 
 
 def find_due(*, now: datetime, older_than: timedelta = timedelta()) -> Due:
@@ -87,12 +103,18 @@ def _give_up(evaluation_id: UUID, *, now: datetime) -> None:
     session_id = this.values_list("session", flat=True).first()
     error = {"code": "overdue", "detail": detail}
     if this.update(state=Evaluation.State.FAILED, error=error, settled_at=now) and session_id:
+        metrics.count_failure(error["code"])
         publish(session_id, log("SYSTEM", detail, level="ERROR"))
 
 
-def _each(rows: QuerySet, work: Callable[[UUID], None]) -> None:
+def _each(rows: QuerySet, work: Callable[[UUID], None]) -> tuple[int, int]:
+    """Work on each row; return on how many, and on how many in vain."""
+    worked = failed = 0
     for pk in rows.values_list("pk", flat=True):
         try:
             work(pk)
+            worked += 1
         except Exception:
+            failed += 1
             logger.exception("sweep: %s could not be worked on; the next sweep tries again", pk)
+    return worked, failed

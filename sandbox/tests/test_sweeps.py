@@ -90,9 +90,9 @@ class TestExpiry:
         soon = a_session(ttl_minutes=15, now=now - timedelta(minutes=12))
         a_session(ttl_minutes=15, now=now)
 
-        due = sweeps.cleanup_expired_sessions(now=now)
+        swept = sweeps.cleanup_expired_sessions(now=now)
 
-        assert due.expiries == [(soon.pk, soon.expires_at)]
+        assert swept.due.expiries == [(soon.pk, soon.expires_at)]
 
 
 class TestOneFailing:

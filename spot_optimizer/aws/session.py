@@ -17,6 +17,7 @@ from botocore.session import Session
 from botocore.utils import parse_timestamp
 from django.conf import settings
 
+from spot_optimizer.aws.counting import count_calls
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 CONNECT_TIMEOUT = 3  # [s]
@@ -24,7 +25,7 @@ READ_TIMEOUT = 10  # [s]
 RETRIES = {"mode": "adaptive", "total_max_attempts": 3}  # "max_attempts" would not count the first
 # The Price List and the Advisor feed are served for all regions from this one.
 HOME_REGION = "us-east-1"
-REGION = re.compile(r"[a-z]{2}(-[a-z]+){1,3}-\d{1,2}")  # it becomes part of a host name
+REGION = re.compile(r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}")  # it becomes part of a host name
 ROLE_SESSION_NAME = "spot-optimizer"
 
 # Nothing of the host's own credentials, profiles or configuration may get into a user's session.
@@ -173,6 +174,7 @@ def _client(service: str, region: str, config: Config, **keys: Any) -> Any:
             **keys,
         )
     client.meta.events.register("before-send", _check_deadline)
+    count_calls(client)
     return client
 
 

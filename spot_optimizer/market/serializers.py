@@ -3,15 +3,12 @@ from typing import Any
 from rest_framework import serializers
 
 from spot_optimizer.aws.products import LINUX, PRODUCTS, Product
+from spot_optimizer.fields import RegionField
 from spot_optimizer.market.models import Pool, SpotPrice
-
-REGION = r"\A[a-z]{2}(-[a-z]+){1,3}-\d{1,2}\Z"
 
 
 class Asked(serializers.Serializer):
-    region = serializers.RegexField(
-        REGION, max_length=32, error_messages={"invalid": "Give a region such as us-east-1."}
-    )
+    region = RegionField()
     product = serializers.ChoiceField(
         [product.description for product in PRODUCTS], default=LINUX.description
     )

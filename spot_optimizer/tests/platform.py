@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 import urllib3
+import websockets
 
 ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN = 60  # [s]
@@ -27,69 +30,34 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Platform:
-    """`manage.py quickstart` on a folder and a database of its own."""
+def until(found: Callable[[], Any], *, seconds: float = 30, what: str = "it") -> Any:
+    """Return what is found, as soon as it is something."""
+    give_up_at = time.monotonic() + seconds
+    while time.monotonic() < give_up_at:
+        if answer := found():
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come within {seconds} s")
 
-    def __init__(self, var_dir: Path, **environment: str) -> None:
-        self.var_dir, self.port, self.emulator_port = var_dir, free_port(), free_port()
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "EVENTBRIDGE_SECRET")
-        }
-        self.environment |= {"VAR_DIR": str(var_dir), "DJANGO_SETTINGS_MODULE": ""}
-        del self.environment["DJANGO_SETTINGS_MODULE"]
-        self.environment |= _own_services() | environment
-        self.log = var_dir.parent / "platform.log"
-        self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Platform":
-        arguments = ["--port", str(self.port), "--emulator-port", str(self.emulator_port)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "quickstart", *arguments],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        self._wait_until_it_answers()
-        return self
+SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "EVENTBRIDGE_SECRET")
 
-    def _wait_until_it_answers(self) -> None:
-        give_up_at = time.monotonic() + START_WITHIN
-        while time.monotonic() < give_up_at:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if self.ask("GET", "/health").status == 200:
-                    return
-            except urllib3.exceptions.HTTPError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"did not start within {START_WITHIN} s:\n{self.log.read_text()}")
 
-    def __enter__(self) -> "Platform":
-        return self.start()
+def bare_environment() -> dict[str, str]:
+    """Return our own environment without what a test run has set for itself."""
+    unwanted = {*SECRETS, "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.kill()
 
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+class Edge:
+    """What users do at the platform's edge: over HTTP, and nothing else of ours."""
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+    port: int
+    facts: dict[str, Any]
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return json.loads((self.var_dir / "quickstart.json").read_text())
 
     def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Any:
         if token:
@@ -135,23 +103,107 @@ class Platform:
             answer = self.ask("GET", where, token=token)
         return answer
 
+    async def watch(
+        self, session: dict[str, Any], *, after: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return every frame until the stream ends, and the code it was closed with."""
+        where = f"/api/v1/ws/sandbox/{session['session_id']}?after={after}"
+        frames = []
+        async with websockets.connect(f"ws://127.0.0.1:{self.port}{where}") as websocket:
+            try:
+                while True:
+                    frames.append(json.loads(await websocket.recv()))
+            except websockets.ConnectionClosed as closed:
+                return frames, closed.rcvd.code
+
     def lines(self, session_id: str, token: str) -> list[dict[str, Any]]:
         path = f"/api/v1/sandbox/sessions/{session_id}/logs"
         return self.ask("GET", path, token=token).json()["results"]
 
 
-def _own_services() -> dict[str, str]:
-    """Where the suite runs on PostgreSQL and Redis, a database there that nobody else has."""
+class Platform(Edge):
+    """`manage.py quickstart` on a folder and a database of its own."""
+
+    def __init__(self, var_dir: Path, **environment: str) -> None:
+        self.var_dir, self.port, self.emulator_port = var_dir, free_port(), free_port()
+        self.environment = {**bare_environment(), "VAR_DIR": str(var_dir)}
+        self.environment |= own_services() | environment
+        self.log = var_dir.parent / "platform.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Platform":
+        arguments = ["--port", str(self.port), "--emulator-port", str(self.emulator_port)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "quickstart", *arguments],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait_until_it_answers()
+        return self
+
+    def _wait_until_it_answers(self) -> None:
+        give_up_at = time.monotonic() + START_WITHIN
+        while time.monotonic() < give_up_at:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.ask("GET", "/health").status == 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"did not start within {START_WITHIN} s:\n{self.log.read_text()}")
+
+    def __enter__(self) -> "Platform":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return json.loads((self.var_dir / "quickstart.json").read_text())
+
+
+def own_services() -> dict[str, str]:
+    """
+    Where the suite runs on PostgreSQL and Redis, a database of each that nobody else has.
+
+    Their names follow from the suite's, so that two suites on one machine share nothing either.
+    """
     url = os.environ.get("DATABASE_URL", "")
     if not url.startswith("postgres"):
         return {"DATABASE_URL": "", "REDIS_URL": ""}
-    server = url.rpartition("/")[0]
     number = next(_numbers)
-    name = f"spot_optimizer_platform_{number}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        admin.execute(f"CREATE DATABASE {name}")
+    own = f"{url}_platform_{number}"
+    with _administered(own) as (admin, name):
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        admin.execute(f'CREATE DATABASE "{name}"')
     parts = urlsplit(os.environ["REDIS_URL"])
-    redis_url = parts._replace(path=f"/{10 + number % 6}").geturl()
+    place = (int(parts.path.strip("/") or 0) + 1 + number % 6) % 16
+    redis_url = parts._replace(path=f"/{place}").geturl()
     redis.from_url(redis_url).flushdb()
-    return {"DATABASE_URL": f"{server}/{name}", "REDIS_URL": redis_url}
+    return {"DATABASE_URL": own, "REDIS_URL": redis_url}
+
+
+def drop_database(url: str) -> None:
+    with _administered(url) as (admin, name):
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def _administered(url: str) -> Iterator[tuple[psycopg.Connection, str]]:
+    server, _, name = url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        yield admin, name

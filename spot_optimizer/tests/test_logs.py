@@ -11,7 +11,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def told(caplog):
+def told(caplog, settings):
+    settings.ACCESS_LOG = False
     caplog.handler.addFilter(ToneDown())
     yield caplog
     caplog.handler.filters.clear()
@@ -41,4 +42,4 @@ def test_a_bug_is_an_error_with_its_traceback(told):
 
 
 def test_the_console_is_toned_down(settings):
-    assert settings.LOGGING["handlers"]["console"]["filters"] == ["tone_down"]
+    assert settings.LOGGING["handlers"]["console"]["filters"] == ["tone_down", "say_facts"]

@@ -5,14 +5,12 @@ import json
 import sqlite3
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
 import redis
-import websockets
 
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.platform import Platform, until
 
 STAGES = ["input", "hardware", "advisor", "right_sizing", "risk", "safety_gate"]
 STAGES += ["ranking", "signal", "output"]
@@ -25,29 +23,8 @@ def platform(tmp_path_factory):
         yield platform
 
 
-def until(found, *, seconds=30, what="it"):
-    give_up_at = time.monotonic() + seconds
-    while time.monotonic() < give_up_at:
-        if answer := found():
-            return answer
-        time.sleep(0.1)
-    raise AssertionError(f"{what} did not come within {seconds} s")
-
-
-async def watch(platform, session, *, after):
-    """Return every frame until the stream ends, and the code it was closed with."""
-    uri = f"ws://127.0.0.1:{platform.port}/api/v1/ws/sandbox/{session['session_id']}?after={after}"
-    frames = []
-    async with websockets.connect(uri) as websocket:
-        try:
-            while True:
-                frames.append(json.loads(await websocket.recv()))
-        except websockets.ConnectionClosed as closed:
-            return frames, closed.rcvd.code
-
-
 async def walk(platform, token, session):
-    watching = asyncio.create_task(watch(platform, session, after=0))
+    watching = asyncio.create_task(platform.watch(session, after=0))
     own = f"{SESSIONS}/{session['session_id']}"
     await asyncio.to_thread(platform.evaluated, session["session_id"], token)
     evaluated = await asyncio.to_thread(platform.ask, "POST", f"{own}/evaluate", {}, token)

@@ -10,17 +10,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.urls import reverse
 from django.utils import timezone
 
+from accounts import links
 from accounts.models import User
 from sandbox import tasks
 from sandbox.jobs import sweeps
+from spot_optimizer import quick_start
 from spot_optimizer.embedded import EmbeddedWorker
 from spot_optimizer.local_aws import LocalAws
 from spot_optimizer.server import build_server, is_free
 
 ADMIN_EMAIL = "admin@example.com"
-FACTS = settings.VAR_DIR / "quickstart.json"
+FACTS = settings.VAR_DIR / quick_start.FILE
 LINE = "=" * 80
 
 
@@ -70,6 +73,7 @@ class Command(BaseCommand):
         self._say("    - Archive old logs (daily at 2 AM)")
         self._say("    - Refresh market prices (every 5 minutes)")
         self._say(f"{LINE}\n✓ Server running on {base_url}")
+        self._say_sign_in(base_url)
         self._say(f"✓ API docs available at {base_url}/docs")
         self._say(f"✓ Admin at {base_url}/admin/ as {facts['admin']['email']}")
         self._say(f"  password {facts['admin']['password']} (also in {_shown(FACTS)})")
@@ -79,6 +83,14 @@ class Command(BaseCommand):
         if facts["instances"]:
             self._say(tour(facts))
         self._say("Stop with Ctrl-C.")
+
+    def _say_sign_in(self, base_url: str) -> None:
+        if settings.IS_PRODUCTION:
+            return
+        minutes = links.GOOD_FOR // timedelta(minutes=1)
+        token = links.sign_in_token(User.objects.get(email=ADMIN_EMAIL))
+        self._say(f"✓ Open the dashboard, signed in (works once, within {minutes} minutes):")
+        self._say(f"  {base_url}{reverse('sign-in-link')}?token={token}")
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

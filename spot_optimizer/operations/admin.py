@@ -1,0 +1,77 @@
+"""The schedule and its runs. What the libraries register themselves is replaced."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+from django_celery_beat.admin import PeriodicTaskAdmin
+from django_celery_beat.models import PeriodicTask
+from django_celery_results.models import GroupResult, TaskResult
+
+from spot_optimizer.errors import DomainError
+from spot_optimizer.operations import services
+from spot_optimizer.operations.queries import Run, what_it_did
+from spot_optimizer.read_only import ReadOnlyAdmin
+
+admin.site.unregister([PeriodicTask, TaskResult, GroupResult])
+
+
+@admin.register(PeriodicTask)
+class JobAdmin(PeriodicTaskAdmin):
+    actions = ("enable_tasks", "disable_tasks", "toggle_tasks", "run_now")
+    # Not an action of ours, and without it the library's would stay, which leaves no trace.
+    run_tasks = None
+
+    def get_urls(self) -> list[URLPattern]:
+        run = self.admin_site.admin_view(self.run_one)
+        name = "django_celery_beat_periodictask_run"
+        return [path("<int:pk>/run", run, name=name), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def run_one(self, request: HttpRequest, pk: int) -> HttpResponse:
+        self._run(request, get_object_or_404(PeriodicTask, pk=pk))
+        return HttpResponseRedirect(reverse("admin:index"))
+
+    @admin.action(description="Run selected jobs now", permissions=["change"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        for job in queryset:
+            self._run(request, job)
+
+    def _run(self, request: HttpRequest, job: PeriodicTask) -> None:
+        try:
+            task_id = services.run_job(job=job)
+        except DomainError as refusal:
+            self.message_user(request, f"{job.name}: {refusal}", messages.ERROR)
+            return
+        self.log_change(request, job, f"Asked for a run now: {task_id}.")
+        told = f"{job.name} is asked for. Its run appears here when a worker takes it up."
+        self.message_user(request, told, messages.SUCCESS)
+
+
+@admin.register(TaskResult)
+class JobRunAdmin(ReadOnlyAdmin):
+    list_display = ("date_created", "job", "status", "seconds", "did", "worker")
+    list_filter = ("status", "periodic_task_name", "worker")
+    search_fields = ("task_id", "periodic_task_name", "task_name")
+    date_hierarchy = "date_created"
+    ordering = ("-date_created",)
+    fields = (
+        *("task_id", "job", "task_name", "worker"),
+        *("date_created", "date_done", "seconds", "status", "did"),
+    )
+
+    @admin.display(description="Job")
+    def job(self, run: Run) -> str:
+        return str(run.periodic_task_name or run.task_name)
+
+    @admin.display(description="Seconds")
+    def seconds(self, run: Run) -> str:
+        is_running = run.status == "STARTED"
+        return "" if is_running else f"{(run.date_done - run.date_created).total_seconds():.2f}"
+
+    @admin.display(description="What it did")
+    def did(self, run: Run) -> str:
+        return what_it_did(run)

@@ -1,0 +1,61 @@
+"""What rows know, as Prometheus's metrics: true whichever process is asked."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from celery import states
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from spot_optimizer.operations import queries
+from spot_optimizer.operations.queries import Job, Queue
+
+
+class Rows(Collector):
+    """One reading of the rows; ``collect`` asks nothing any more."""
+
+    def __init__(self, *, now: datetime) -> None:
+        self.now = now
+        self.queue = queries.queue(now=now)
+        self.sessions = queries.sessions_by_state()
+        self.jobs = queries.jobs(now=now)
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _queue(self.queue, self.now)
+        sessions = _gauge("sessions", "Sessions that have not ended, by state.", ["state"])
+        for state, number in self.sessions.items():
+            sessions.add_metric([state], number)
+        yield sessions
+        yield from _jobs(self.jobs)
+
+
+def _gauge(name: str, says: str, labels: list[str] | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"spot_optimizer_{name}", says, labels=labels or [])
+
+
+def _queue(queue: Queue, now: datetime) -> Iterator[Metric]:
+    pending = _gauge("evaluations_pending", "Evaluations asked for and not settled.")
+    pending.add_metric([], queue.pending)
+    yield pending
+    oldest = _gauge("evaluations_oldest_pending_seconds", "Age of the oldest one of them.")
+    age = (now - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
+    oldest.add_metric([], max(0.0, age))
+    yield oldest
+
+
+def _jobs(jobs: list[Job]) -> Iterator[Metric]:
+    """An operator may add jobs: their names are labels, so there are as many as in the schedule."""
+    begun = _gauge("job_last_start_timestamp_seconds", "When its last run began.", ["job"])
+    took = _gauge("job_last_run_seconds", "Of its last run that has ended.", ["job"])
+    well = _gauge("job_last_run_succeeded", "1 where its last run ended well.", ["job"])
+    late = _gauge("job_late", "1 where it is due and beat or workers do not come.", ["job"])
+    for job in jobs:
+        late.add_metric([job.task.name], float(job.is_late or job.is_ignored))
+        run = job.last_run
+        if run is None:
+            continue
+        begun.add_metric([job.task.name], run.date_created.timestamp())
+        if run.status in states.READY_STATES:
+            took.add_metric([job.task.name], (run.date_done - run.date_created).total_seconds())
+            well.add_metric([job.task.name], float(run.status == states.SUCCESS))
+    yield from (begun, took, well, late)

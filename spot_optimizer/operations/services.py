@@ -1,0 +1,31 @@
+import json
+
+from celery import current_app
+from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import OperationalError
+
+from spot_optimizer.errors import Missing, Unavailable
+
+
+def run_job(*, job: PeriodicTask) -> str:
+    """
+    Ask for one run of a periodic job now, whatever its schedule says; return the task's id.
+
+    :raises Missing: no worker knows its task
+    :raises Unavailable: the broker does not take the message
+    """
+    task = current_app.tasks.get(job.task)
+    if task is None:
+        raise Missing(f"There is no task {job.task!r}. Choose a registered one in its schedule.")
+    try:
+        asked = task.apply_async(
+            args=json.loads(job.args),
+            kwargs=json.loads(job.kwargs),
+            **({"queue": job.queue} if job.queue else {}),
+            headers={"periodic_task_name": job.name},
+        )
+    except OperationalError as error:
+        raise Unavailable(
+            "The broker does not answer, so nothing was asked for. Check Redis, then try again."
+        ) from error
+    return str(asked.id)

@@ -1,0 +1,18 @@
+// Small help with the form for a new session; it works without.
+
+const form = document.querySelector(".session-form");
+const zone = form.elements.availability_zone;
+const region = form.elements.aws_region;
+
+// "us-east-1a" names its region: fill it in, unless somebody has chosen another.
+zone.addEventListener("change", () => {
+  const named = zone.value.trim().match(/^[a-z]{2}(?:-[a-z]+)+-\d+(?=[a-z]$)/);
+  if (named && !region.value.trim()) region.value = named[0];
+});
+
+// Sending twice would open two sessions.
+form.addEventListener("submit", (event) => {
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => delete form.dataset.sent);

@@ -1,0 +1,192 @@
+// The live log: all lines are kept, only a window of them is in the page.
+
+import { el, onceAFrame } from "./dom.js";
+import { moment, timeOfDay, utc } from "./format.js";
+
+const WINDOW = 400; // rows in the page while it follows
+const MOST = 4 * WINDOW; // rows in the page at all
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
+const TYPES = { decision: "DECISION", progress: "SWITCH" }; // other frames are the system's
+
+export class LogView {
+  #root;
+  #list;
+  #lines = [];
+  #matching = [];
+  #first = 0; // rows of #matching that are in the page: from here …
+  #next = 0; // … to before here
+  #seen = 0; // lines that were there when it was paused
+  #isPaused = false;
+  #isFollowing = true;
+  #draw = onceAFrame(() => this.#render());
+
+  constructor(root) {
+    this.#root = root;
+    this.#list = root.querySelector("[role=log]");
+    this.#on("[name=type], [name=level]", "change", () => this.#filter());
+    this.#on("[name=text]", "input", () => this.#filter());
+    this.#on("[data-clear-filters]", "click", () => this.#clearFilters());
+    this.#on("[data-pause]", "click", () => this.#pause(!this.#isPaused));
+    this.#on("[data-follow]", "click", () => this.#follow());
+    this.#on("[data-earlier]", "click", () => this.#showEarlier());
+    this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+  }
+
+  add(line) {
+    this.#lines.push(line);
+    if (this.#matches(line)) this.#matching.push(line);
+    this.#draw();
+  }
+
+  clear() {
+    this.#lines = [];
+    this.#filter();
+  }
+
+  #on(selector, kind, act) {
+    for (const each of this.#root.querySelectorAll(selector)) each.addEventListener(kind, act);
+  }
+
+  #value(name) {
+    return this.#root.querySelector(`[name=${name}]`).value;
+  }
+
+  #matches(line) {
+    const [type, level, text] = ["type", "level", "text"].map((name) => this.#value(name));
+    const least = LEVELS.indexOf(level);
+    return (
+      (!type || typeOf(line) === type) &&
+      LEVELS.indexOf(line.level ?? "INFO") >= least &&
+      (!text || textOf(line).toLowerCase().includes(text.trim().toLowerCase()))
+    );
+  }
+
+  #filter() {
+    this.#matching = this.#lines.filter((line) => this.#matches(line));
+    this.#empty();
+    this.#isFollowing = true;
+    this.#render({ evenPaused: true });
+  }
+
+  #clearFilters() {
+    for (const name of ["type", "level", "text"]) {
+      this.#root.querySelector(`[name=${name}]`).value = "";
+    }
+    this.#filter();
+    this.#root.querySelector("[name=text]").focus();
+  }
+
+  #empty() {
+    this.#list.replaceChildren();
+    this.#first = this.#next = Math.max(0, this.#matching.length - WINDOW);
+  }
+
+  #pause(isPaused) {
+    this.#isPaused = isPaused;
+    this.#seen = this.#lines.length;
+    if (!isPaused) this.#isFollowing = true;
+    this.#render();
+  }
+
+  #follow() {
+    this.#isFollowing = true;
+    if (this.#isPaused) this.#pause(false);
+    else this.#render();
+  }
+
+  #showEarlier() {
+    const from = Math.max(0, this.#first - WINDOW);
+    const height = this.#list.scrollHeight;
+    this.#isFollowing = false;
+    this.#list.prepend(...this.#matching.slice(from, this.#first).map(rowOf));
+    this.#first = from;
+    this.#sayHowItIs();
+    // To where the earlier lines end: at the bottom it would follow, and drop them again.
+    this.#list.scrollTop = this.#list.scrollHeight - height - this.#list.clientHeight / 2;
+    this.#list.focus();
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#list;
+    const wasFollowing = this.#isFollowing;
+    this.#isFollowing = scrollHeight - scrollTop - clientHeight < 32;
+    if (wasFollowing !== this.#isFollowing) this.#draw();
+  }
+
+  #render({ evenPaused = false } = {}) {
+    if (!this.#isPaused || evenPaused) this.#append();
+    this.#sayHowItIs();
+    // Last: a button that has come or gone changes the height of the list.
+    if (this.#isFollowing && !this.#isPaused) this.#list.scrollTop = this.#list.scrollHeight;
+  }
+
+  #append() {
+    const total = this.#matching.length;
+    if (this.#isFollowing && total - this.#next >= WINDOW) this.#empty();
+    const until = this.#isFollowing ? total : Math.min(total, this.#first + MOST);
+    if (until > this.#next) {
+      this.#list.append(...this.#matching.slice(this.#next, until).map(rowOf));
+      this.#next = until;
+    }
+    while (this.#isFollowing && this.#next - this.#first > WINDOW) {
+      this.#list.firstElementChild.remove();
+      this.#first += 1;
+    }
+  }
+
+  #sayHowItIs() {
+    const total = this.#lines.length;
+    const found = this.#matching.length;
+    const waiting = this.#isPaused ? total - this.#seen : 0;
+    this.#text("[data-count]", found === total ? `${total} lines` : `${found} of ${total} lines`);
+    this.#text("[data-pause]", this.#isPaused ? `Resume (${waiting} new)` : "Pause");
+    this.#root.querySelector("[data-pause]").setAttribute("aria-pressed", this.#isPaused);
+    this.#show("[data-follow]", !this.#isFollowing && !this.#isPaused);
+    this.#show("[data-earlier]", this.#first > 0);
+    this.#text("[data-earlier]", `Show earlier lines (${this.#first})`);
+    this.#show("[data-no-lines]", total === 0);
+    this.#show("[data-no-match]", total > 0 && found === 0);
+  }
+
+  #text(selector, text) {
+    const element = this.#root.querySelector(selector);
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  #show(selector, isShown) {
+    this.#root.querySelector(selector).hidden = !isShown;
+  }
+}
+
+export function typeOf(line) {
+  return line.log_type ?? TYPES[line.type] ?? "SYSTEM";
+}
+
+export function textOf(line) {
+  if (line.type === "decision") {
+    return `Decided: ${line.evaluation.decision}. ${line.evaluation.reason}`;
+  }
+  if (line.type === "status") return `The session is ${line.state.replaceAll("_", " ")} now.`;
+  if (line.type === "session_ended") return `The session is over (${line.reason}).`;
+  if (line.type === "progress") return `${line.step}: ${line.percent} %`;
+  return line.message;
+}
+
+function rowOf(line) {
+  const at = new Date(line.timestamp);
+  const title = `${moment(at)}; ${utc(at)}`;
+  const isLoud = line.level === "WARNING" || line.level === "ERROR";
+  return el(
+    "div",
+    { class: "log-line", "data-level": line.level ?? "INFO", "data-seq": line.seq },
+    el("time", { datetime: line.timestamp, title }, timeOfDay(at)),
+    el(
+      "span",
+      { class: "log-text" },
+      el("span", { class: "log-type" }, typeOf(line)),
+      " ",
+      isLoud ? el("strong", { class: "log-level" }, `${line.level} `) : null,
+      textOf(line),
+    ),
+  );
+}

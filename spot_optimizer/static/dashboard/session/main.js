@@ -1,0 +1,106 @@
+// The page of one session: the server renders it, the stream keeps it alive.
+
+import { Actions } from "./actions.js";
+import { Announcer } from "./announcer.js";
+import { Candidates } from "./candidates.js";
+import { Connection } from "./connection.js";
+import { Countdown } from "./countdown.js";
+import { readData } from "./dom.js";
+import { localize } from "./format.js";
+import { LogView, textOf } from "./log.js";
+import { Parts } from "./parts.js";
+import { Pipeline } from "./pipeline.js";
+import { showPrices } from "./prices.js";
+import { Stream } from "./stream.js";
+
+const data = readData("session-data");
+const part = (name) => document.querySelector(`[data-part="${name}"]`);
+
+const announcer = new Announcer(document.getElementById("announcer"));
+const logView = new LogView(document.getElementById("log"));
+const pipeline = new Pipeline(() => part("pipeline"));
+const countdown = new Countdown(() => parts.refresh());
+const connection = new Connection(document.getElementById("log"), () => stream.open());
+const parts = new Parts((names) => names.forEach(enliven));
+const actions = new Actions(data, changed);
+let isReplayed = false; // lines up to the page's own are history: it shows already what they told
+
+const stream = new Stream(data.stream_path, {
+  state(state) {
+    if (state.name === "live") {
+      countdown.set(state.now);
+      if (isReplayed) parts.refresh(); // what was missed while away
+      isReplayed = true;
+    }
+    connection.show(state);
+  },
+  line(line) {
+    logView.add(line);
+    if (line.seq > data.last_seq) take(line);
+  },
+  startOver() {
+    logView.clear();
+    parts.refresh();
+  },
+});
+
+function take(line) {
+  const isLog = line.type === "log";
+  const isFailure = isLog && line.log_type === "DECISION" && line.level === "ERROR";
+  if (isLog) announcer.line();
+  if (line.type === "decision" || isFailure) {
+    announcer.say(textOf(line));
+    parts.refresh({ force: ["pipeline"] });
+  } else if (isLog && (line.stage || line.log_type === "SCRAPER")) {
+    if (pipeline.take(line)) showBusy();
+  } else if (!isLog || line.log_type === "PREFLIGHT") {
+    if (!isLog) announcer.say(textOf(line));
+    parts.refresh();
+  }
+}
+
+function changed() {
+  // Who asks for a new evaluation wants to see it, not the earlier one he has looked at.
+  if (actions.isEvaluating && location.search) history.replaceState(null, "", location.pathname);
+  showBusy();
+  parts.refresh();
+}
+
+function showBusy() {
+  const button = document.getElementById("evaluate");
+  if (!button) return;
+  const isBusy = actions.isEvaluating || part("pipeline").dataset.run === "running";
+  button.dataset.busy = isBusy;
+  button.disabled = isBusy || button.dataset.isActive !== "true";
+  button.textContent = isBusy ? "Evaluating…" : "Evaluate";
+}
+
+function enliven(name) {
+  const element = part(name);
+  localize(element);
+  if (name === "head") countdown.show();
+  if (name === "head" || name === "pipeline") showBusy();
+  if (name === "candidates" && element.dataset.evaluationUrl) {
+    new Candidates(element, data.rejections).load(element.dataset.evaluationUrl);
+  }
+  if (name === "prices" && element.querySelector("[data-chart]")) showPrices(element, data);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-evaluation]");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  parts.refresh();
+});
+window.addEventListener("popstate", () => parts.refresh());
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  announcer.say("Copied.");
+  button.textContent = "Copied";
+});
+
+for (const each of document.querySelectorAll("[data-part]")) enliven(each.dataset.part);
+stream.open();

@@ -1,0 +1,34 @@
+"""Debian's own Chromium: Playwright drives it and downloads none."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+NAMES = ["chromium", "chromium-browser", "google-chrome"]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+QUIET += ["--disable-dev-shm-usage", "--disable-component-update", "--hide-scrollbars"]
+MISSING = "No Chromium here: apt-get install chromium, and the browser tests run."
+
+
+def where_chromium_is() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def chromium_or_skip() -> str:
+    """Skip where there is none; under CI nobody would read that, so there it is a failure."""
+    path = where_chromium_is()
+    if path is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+    return path
+
+
+@asynccontextmanager
+async def a_browser(path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        await browser.close()

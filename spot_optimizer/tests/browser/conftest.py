@@ -1,0 +1,75 @@
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from spot_optimizer.tests.browser.accessibility import check_accessibility
+from spot_optimizer.tests.browser.chromium import a_browser, chromium_or_skip
+from spot_optimizer.tests.browser.people import Person, a_person
+from spot_optimizer.tests.browser.watching import Watched, watched
+from spot_optimizer.tests.platform import Platform
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all tests here: a browser lives on its loop, and is slow to start."""
+    for item in items:
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    return chromium_or_skip()
+
+
+@pytest.fixture(scope="module")
+def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A real quick start for the tests of one module."""
+    with Platform(tmp_path_factory.mktemp("platform") / "var") as platform:
+        yield platform
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with a_browser(chromium) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def pages(platform: Platform, browser: Browser) -> AsyncIterator[Watched]:
+    """The test's pages; the test fails if one of them had a problem that was not expected."""
+    async with watched(browser, platform.base_url) as pages:
+        yield pages
+
+
+@pytest.fixture
+def new_page(pages: Watched) -> Callable[..., Awaitable[Page]]:
+    """`await new_page(person, dark=True, phone=True)`; without a person it is signed out."""
+    return pages.open
+
+
+@pytest.fixture
+def new_person(platform: Platform) -> Callable[..., Person]:
+    """`new_person("lab")`: somebody new, with this role."""
+    return lambda role="user": a_person(platform, role)
+
+
+@pytest.fixture
+def person(new_person: Callable[..., Person]) -> Person:
+    """The user whom `page` is signed in as."""
+    return new_person()
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def page(pages: Watched, person: Person) -> Page:
+    return await pages.open(person)
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], Awaitable[None]]:
+    """`await axe(page)` fails on what axe calls serious or critical."""
+    return check_accessibility

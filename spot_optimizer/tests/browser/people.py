@@ -1,0 +1,46 @@
+"""People of a running platform, made over its API and signed in through its own form."""
+
+from dataclasses import dataclass
+from itertools import count
+
+from playwright.async_api import BrowserContext
+
+from spot_optimizer.tests.platform import Platform
+
+PASSWORD = "SecurePassword123"
+SIGN_IN = "/sign-in"
+_numbers = count(1)
+
+
+@dataclass
+class Person:
+    id: str
+    email: str
+    token: str
+    password: str = PASSWORD
+
+
+def a_person(platform: Platform, role: str = "user") -> Person:
+    name = f"person{next(_numbers)}"
+    body = {"email": f"{name}@example.com", "username": name, "password": PASSWORD}
+    answer = platform.ask("POST", "/api/v1/auth/register", body).json()
+    if role != "user":
+        _give_role(platform, answer["user"]["id"], role)
+    return Person(answer["user"]["id"], body["email"], answer["access_token"])
+
+
+def _give_role(platform: Platform, user_id: str, role: str) -> None:
+    admin = platform.ask("POST", "/api/v1/auth/login", platform.facts["admin"]).json()
+    path = f"/api/v1/admin/users/{user_id}"
+    answer = platform.ask("PATCH", path, {"role": role}, admin["access_token"])
+    assert answer.status == 200, answer.data
+
+
+async def sign_in(context: BrowserContext, person: Person) -> None:
+    """Give a fresh context this person's session, as the sign-in form would."""
+    await context.request.get(SIGN_IN)
+    token = next(each for each in await context.cookies() if each["name"] == "csrftoken")
+    form = {"email": person.email, "password": person.password}
+    form |= {"csrfmiddlewaretoken": token["value"]}
+    answer = await context.request.post(SIGN_IN, form=form, max_redirects=0)
+    assert answer.status == 302, await answer.text()

@@ -1,0 +1,424 @@
+"""The session page in a real browser, against a real quick start."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from playwright.async_api import expect
+
+from sandbox.templatetags import amounts
+from spot_optimizer.tests.platform import ROOT
+
+SLOW = 60_000  # [ms] the first evaluation of a region fetches its prices
+STAGES = [
+    "input", "hardware", "advisor", "right_sizing", "risk",
+    "safety_gate", "ranking", "signal", "output",
+]  # fmt: skip
+SHOWN_LINES = """rows => rows.map(row => ({
+  seq: Number(row.dataset.seq), text: row.querySelector(".log-text").textContent }))"""
+MANY_LINES = """
+from uuid import UUID
+from streaming.publish import log, publish
+for start in range(0, {count}, 500):
+    lines = [log("SYSTEM", f"Line {{i}}") for i in range(start, start + 500)]
+    publish(UUID("{session_id}"), *lines)
+"""
+
+
+@pytest.fixture
+def session(platform, person):
+    return platform.a_session(person.token)
+
+
+@pytest.fixture
+def evaluated(platform, person, session):
+    answer = platform.evaluated(session["session_id"], person.token)
+    assert answer.status == 200, answer.data
+    return session
+
+
+async def visit(page, session):
+    await page.goto(f"/sessions/{session['session_id']}")
+    await expect(page.locator("[data-connection=live], [data-connection=ended]")).to_be_visible()
+    return page
+
+
+async def evaluate(page):
+    """Press Evaluate, and wait until the decision of this very evaluation is shown."""
+    decision = page.locator("[data-part=decision]")
+    before = await decision.get_attribute("data-evaluation")
+    await page.get_by_role("button", name="Evaluate", exact=True).click()
+    await expect(decision).not_to_have_attribute("data-evaluation", before, timeout=SLOW)
+    await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+    return await decision.get_attribute("data-evaluation")
+
+
+async def shown_lines(page):
+    return await page.locator(".log-line").evaluate_all(SHOWN_LINES)
+
+
+async def column(page, number):
+    cells = page.locator(f"table.candidates tbody tr > :nth-child({number})")
+    return await cells.evaluate_all("cells => cells.map(cell => cell.title || cell.innerText)")
+
+
+def api(platform, person, session, path):
+    url = f"/api/v1/sandbox/sessions/{session['session_id']}{path}"
+    return platform.ask("GET", url, token=person.token).json()
+
+
+async def test_an_evaluation_is_asked_for_and_seen_live(page, platform, person, session):
+    await visit(page, session)
+    await expect(page.get_by_text("No evaluation yet").first).to_be_visible()
+
+    await page.get_by_role("button", name="Evaluate", exact=True).click()
+    await expect(page.get_by_role("button", name="Evaluating…")).to_be_disabled()
+    await expect(page.locator("[data-run=running]")).to_be_visible()
+    await expect(page.locator("[data-decision]")).to_be_visible(timeout=SLOW)
+
+    [told] = api(platform, person, session, "/evaluations")["results"]
+    statuses = page.locator(".stage")
+    assert await statuses.evaluate_all("all => all.map(each => each.dataset.stage)") == STAGES
+    lit = await statuses.evaluate_all("all => all.map(each => each.dataset.status)")
+    assert lit == [step["status"] for step in told["trace"]]
+    assert set(lit) == {"done", "disabled"}
+    await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+
+
+async def test_the_decision_is_what_the_api_answers(page, platform, person, evaluated):
+    await visit(page, evaluated)
+
+    [told] = api(platform, person, evaluated, "/evaluations")["results"]
+    card = page.locator("[data-part=decision]")
+    savings = told["projected_savings"]
+    await expect(card.locator("[data-decision]")).to_have_text(told["decision"])
+    await expect(card.locator("[data-reason]")).to_have_text(told["reason"])
+    await expect(card.locator("[data-monthly]")).to_have_text(amounts.usd(savings["monthly"]))
+    await expect(card.locator("[data-percent]")).to_have_text(amounts.percent(savings["percent"]))
+    for kind in ("current", "target"):
+        box = card.locator(f".pool-box.{kind}")
+        await expect(box).to_contain_text(told[kind]["instance_type"])
+        await expect(box.locator("[data-price]")).to_have_text(amounts.hourly(told[kind]["price"]))
+    await expect(card).to_contain_text(told["inputs_hash"])
+
+
+async def test_the_log_shows_every_stored_line_in_order(page, platform, person, evaluated):
+    await visit(page, evaluated)
+
+    stored = platform.lines(evaluated["session_id"], person.token)
+    await expect(page.locator("[data-count]")).to_have_text(f"{len(stored)} lines")
+    shown = await shown_lines(page)
+    assert [line["seq"] for line in shown] == [line["seq"] for line in stored]
+    for line, row in zip(stored, shown, strict=True):
+        assert line.get("message", "") in row["text"]
+
+
+async def test_the_preflight_ticks_without_a_reload(page, platform, person, new_page):
+    unknown = {**platform.facts["instances"][0], "instance_id": "i-0000000000000000f"}
+    session = platform.a_session(person.token, unknown)
+
+    await visit(page, session)
+
+    await expect(page.locator("[data-preflight=failed]")).to_be_visible(timeout=SLOW)
+    checks = page.locator(".check-item")
+    await expect(checks.nth(0)).to_have_attribute("data-status", "passed")
+    await expect(checks.nth(1)).to_have_attribute("data-status", "failed")
+    await expect(checks.nth(1)).to_contain_text("Start the instance")
+    await expect(checks.nth(2)).to_have_attribute("data-status", "skipped")
+
+
+async def test_candidates_are_sorted_by_any_column_both_ways(page, evaluated):
+    await visit(page, evaluated)
+    await expect(page.locator("[data-shown]")).to_contain_text("kept pools")
+    header = page.locator("th:has([data-sort=price])")
+
+    await page.locator("[data-sort=price]").click()
+    rising = [float(price) for price in await column(page, 3)]
+    order = await header.get_attribute("aria-sort")
+    await page.locator("[data-sort=price]").press("Enter")
+    falling = [float(price) for price in await column(page, 3)]
+
+    assert rising == sorted(rising)
+    assert order == "ascending"
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] > rising[0]
+    await expect(header).to_have_attribute("aria-sort", "descending")
+    assert await page.locator("th[aria-sort]").count() == 1
+
+
+async def test_candidates_are_searched_and_the_rejected_ones_say_why(
+    page, platform, person, evaluated
+):
+    await visit(page, evaluated)
+    [told] = api(platform, person, evaluated, "/evaluations")["results"]
+    await expect(page.locator("[data-shown]")).to_contain_text(f"of {told['counts']['kept']} kept")
+
+    await page.get_by_text("Rejected", exact=True).click()
+    rejected = sum(told["counts"]["rejected"].values())
+    await expect(page.locator("[data-shown]")).to_have_text(f"100 of {rejected} rejected pools")
+    reasons = await column(page, 9)
+    await page.get_by_label("Find a type or zone").fill("t3.large")
+    found = await column(page, 1)
+    await page.get_by_label("Find a type or zone").fill("no such type")
+
+    assert all(reason and not reason.startswith("Would") for reason in reasons)
+    assert found
+    assert all(name.startswith("t3.large") for name in found)
+    await expect(page.locator("[data-shown]")).to_have_text("No pool matches.")
+
+
+async def test_the_risk_chart_marks_both_pools_and_is_walked_by_keys(page, evaluated):
+    await visit(page, evaluated)
+    chart = page.locator("[data-part=candidates] [data-chart]")
+    await expect(chart.locator(".mark.current")).to_be_visible()
+    await expect(chart.locator(".mark.target")).to_be_visible()
+
+    await chart.focus()
+    await chart.press("ArrowRight")
+
+    said = page.locator("[data-part=candidates] [data-said]")
+    await expect(said).to_contain_text("/h")
+    await expect(chart.locator(".tooltip")).to_be_visible()
+    await chart.press("Escape")
+    await expect(chart.locator(".tooltip")).to_be_hidden()
+
+
+async def test_the_price_chart_steps_at_what_the_api_knows(page, platform, person, evaluated):
+    await visit(page, evaluated)
+    [told] = api(platform, person, evaluated, "/evaluations")["results"]
+    target = told["target"]
+    card = page.locator("[data-part=prices]")
+
+    await expect(card.locator(".steps")).to_have_count(2)
+    await card.get_by_text("The same as a table").click()
+    newest = card.locator("tbody tr", has_text=target["instance_type"]).first
+    await expect(newest).to_contain_text(amounts.hourly(target["price"]))
+
+
+async def test_the_log_is_filtered_by_type_level_and_text(page, platform, person, evaluated):
+    await visit(page, evaluated)
+    stored = platform.lines(evaluated["session_id"], person.token)
+    filters = [line for line in stored if line.get("log_type") == "FILTER"]
+
+    await page.get_by_label("Type of line").select_option("FILTER")
+    await expect(page.locator(".log-line")).to_have_count(len(filters))
+    await page.get_by_label("Text in a line").fill("kept")
+    some = await shown_lines(page)
+    await page.get_by_label("Least level").select_option("ERROR")
+
+    assert 0 < len(some) < len(filters)
+    assert all("kept" in line["text"].lower() for line in some)
+    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    await page.get_by_role("button", name="Clear the filters").click()
+    await expect(page.locator(".log-line")).to_have_count(len(stored))
+
+
+async def test_a_paused_log_stands_still_and_loses_nothing(page, platform, person, evaluated):
+    await visit(page, evaluated)
+    before = len(platform.lines(evaluated["session_id"], person.token))
+    await expect(page.locator(".log-line")).to_have_count(before)
+
+    await page.get_by_role("button", name="Pause").click()
+    await evaluate(page)
+    stored = platform.lines(evaluated["session_id"], person.token)
+
+    resume = page.get_by_role("button", name=f"Resume ({len(stored) - before} new)")
+    await expect(resume).to_be_visible()
+    await expect(page.locator(".log-line")).to_have_count(before)
+    await resume.click()
+    await expect(page.locator(".log-line")).to_have_count(len(stored))
+
+
+async def test_thousands_of_lines_stay_a_window_and_can_be_walked_back(page, platform, evaluated):
+    session_id = evaluated["session_id"]
+    await visit(page, evaluated)
+
+    publish_lines(platform, session_id, 3000)
+
+    await expect(page.locator(".log-line").last).to_contain_text("Line 2999", timeout=SLOW)
+    assert await page.locator(".log-line").count() <= 400
+    earlier = page.get_by_role("button", name="Show earlier lines")
+    await earlier.click()
+    seqs = [line["seq"] for line in await shown_lines(page)]
+    assert len(seqs) == 800
+    assert seqs == list(range(seqs[0], seqs[0] + 800))
+
+
+def publish_lines(platform, session_id, count):
+    code = MANY_LINES.format(session_id=session_id, count=count)
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=ROOT,
+        env=platform.environment,
+        check=True,
+        capture_output=True,
+    )
+
+
+async def test_a_restart_of_the_server_neither_loses_nor_doubles_a_line(
+    page, pages, platform, person, evaluated
+):
+    pages.expect("ERR_CONNECTION|WebSocket|socket")
+    await visit(page, evaluated)
+
+    platform.kill()
+    await expect(page.locator("[data-connection=waiting]")).to_contain_text("Reconnecting in")
+    platform.start()
+    platform.evaluated(evaluated["session_id"], person.token)
+
+    await expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SLOW)
+    stored = platform.lines(evaluated["session_id"], person.token)
+    await expect(page.locator(".log-line")).to_have_count(len(stored))
+    assert [line["seq"] for line in await shown_lines(page)] == [line["seq"] for line in stored]
+    newest = api(platform, person, evaluated, "/evaluations")["results"][0]["evaluation_id"]
+    decision = page.locator("[data-part=decision]")
+    await expect(decision).to_have_attribute("data-evaluation", newest)
+
+
+async def test_two_windows_of_a_session_stay_in_step(page, new_page, person, evaluated):
+    other = await new_page(person)
+    await visit(page, evaluated)
+    await visit(other, evaluated)
+
+    decided = await evaluate(page)
+
+    decision = other.locator("[data-part=decision]")
+    await expect(decision).to_have_attribute("data-evaluation", decided)
+    await expect(other.locator("a[data-evaluation]")).to_have_count(2)
+    assert await shown_lines(other) == await shown_lines(page)
+    assert await other.locator(".stages").inner_text() == await page.locator(".stages").inner_text()
+
+
+async def test_an_earlier_evaluation_is_looked_at_and_left_again(page, evaluated):
+    await visit(page, evaluated)
+    decision = page.locator("[data-part=decision]")
+    first = await decision.get_attribute("data-evaluation")
+    second = await evaluate(page)
+
+    await page.locator(f"a[data-evaluation='{first}']").click()
+    await expect(decision).to_have_attribute("data-evaluation", first)
+    await expect(page).to_have_url(re.compile(f"evaluation={first}"))
+    await page.get_by_role("link", name="Show the newest").click()
+
+    await expect(decision).to_have_attribute("data-evaluation", second)
+
+
+async def test_what_aws_refuses_is_said_with_what_to_do(page, pages, platform, evaluated):
+    pages.expect("status 502: POST")
+    await visit(page, evaluated)
+    platform.emulator("/deny", actions=["ec2:DescribeInstances"])
+
+    await page.get_by_role("button", name="Evaluate", exact=True).click()
+
+    decision = page.locator("[data-part=decision]")
+    await expect(decision).to_contain_text("came to no decision")
+    await expect(decision.locator("[data-error]")).to_contain_text("DescribeInstances")
+    await expect(decision).to_contain_text("What to do")
+    await expect(page.locator(".stage").first).to_have_attribute("data-status", "stopped")
+    platform.emulator("/deny", actions=[])
+
+
+async def test_too_many_requests_are_said_in_words(page, pages, evaluated):
+    pages.expect("status 429")
+    await visit(page, evaluated)
+    body = {"detail": "Too many requests. Try again in 7 seconds.", "code": "too_many_requests"}
+    await page.route(
+        "**/evaluate",
+        lambda route: route.fulfill(status=429, json=body, headers={"Retry-After": "7"}),
+    )
+
+    await page.get_by_role("button", name="Evaluate", exact=True).click()
+
+    await expect(page.get_by_role("alert")).to_contain_text("Try again in 7 seconds.")
+    await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+
+
+async def test_an_evaluation_that_takes_long_is_waited_for(page, evaluated):
+    await visit(page, evaluated)
+    decision = page.locator("[data-part=decision]")
+    before = await decision.get_attribute("data-evaluation")
+    statuses = []
+    page.on("response", lambda answer: statuses.append((answer.request.method, answer.status)))
+    at_once = {"Prefer": "respond-async"}
+    await page.route(
+        "**/evaluate", lambda route: route.continue_(headers=route.request.headers | at_once)
+    )
+
+    await page.get_by_role("button", name="Evaluate", exact=True).click()
+
+    await expect(decision).not_to_have_attribute("data-evaluation", before, timeout=SLOW)
+    await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
+    assert ("POST", 202) in statuses
+
+
+async def test_a_session_is_ended_after_a_question(page, platform, person, session):
+    await visit(page, session)
+
+    await page.get_by_role("button", name="End session").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Keep it").click()
+    still = api(platform, person, session, "")["state"]
+    await page.get_by_role("button", name="End session").click()
+    await dialog.get_by_role("button", name="End session").click()
+
+    await expect(page.locator("[data-connection=ended]")).to_be_visible(timeout=SLOW)
+    assert still == "active"
+    await expect(page.get_by_role("link", name="New session")).to_be_visible()
+    await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_have_count(0)
+    await expect(page.locator(".log-line").last).to_contain_text("The session is over (ended)")
+    assert api(platform, person, session, "")["state"] == "ended"
+
+
+async def test_the_log_is_downloaded_as_ndjson(page, platform, person, evaluated, tmp_path):
+    await visit(page, evaluated)
+
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download").click()
+    await (await download.value).save_as(tmp_path / "log.ndjson")
+
+    lines = [json.loads(line) for line in (tmp_path / "log.ndjson").read_text().splitlines()]
+    assert lines == platform.lines(evaluated["session_id"], person.token)
+
+
+async def test_numbers_read_the_same_before_and_after_scripts(page, evaluated):
+    await visit(page, evaluated)
+    numbers = [0, 0.0000001, 0.000163, 0.0058775, 0.01, 0.125, 0.345678, 0.685, 1.5, -0.206]
+
+    script = """async numbers => {
+      const { share, hourly } = await import("/static/dashboard/session/format.js");
+      return numbers.map(number => [share(number), hourly(number)]);
+    }"""
+    told = await page.evaluate(script, numbers)
+
+    assert told == [[amounts.share(number), amounts.hourly(number)] for number in numbers]
+
+
+@pytest.mark.parametrize("looks", [{}, {"dark": True}, {"phone": True}], ids=str)
+async def test_everybody_can_use_it(new_page, person, evaluated, axe, looks):
+    page = await visit(await new_page(person, **looks), evaluated)
+    await expect(page.locator("[data-part=prices] .steps")).to_have_count(2)
+
+    await axe(page)
+
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person, session, axe):
+    await visit(page, session)
+    await axe(page)
+    path = f"/api/v1/sandbox/sessions/{session['session_id']}"
+    platform.ask("DELETE", path, token=person.token)
+    await expect(page.locator("[data-connection=ended]")).to_be_visible(timeout=SLOW)
+
+    await axe(page)
+
+
+async def test_somebody_elses_session_is_a_page_that_says_so(page, pages, new_person, platform):
+    pages.expect("status 404")
+    theirs = platform.a_session(new_person().token)
+
+    await page.goto(f"/sessions/{theirs['session_id']}")
+
+    await expect(page.get_by_text("There is no session with this id")).to_be_visible()

@@ -1,0 +1,118 @@
+"""Pages that are watched: what goes wrong in them unseen fails the test that opened them."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    WebError,
+    WebSocket,
+)
+
+from spot_optimizer.tests.browser.people import Person, sign_in
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+# Said aloud too: a report-only policy and a blocked style attribute tell the page alone.
+TELL_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (event) => console.error(
+  `CSP violation: ${event.effectiveDirective} blocked ${event.blockedURI} ` +
+  `at ${event.sourceFile}:${event.lineNumber}`));
+"""
+# The same as a failed request or answer, which are noted with their address.
+SAID_ELSEWHERE = "Failed to load resource"
+HARMLESS = "net::ERR_ABORTED"  # the page moved on
+
+
+class Watched:
+    """The pages of one test, and every problem that they had."""
+
+    def __init__(self, browser: Browser, base_url: str) -> None:
+        self.browser, self.base_url = browser, base_url
+        self.problems: list[str] = []
+        self._expected: list[str] = []
+        self._contexts: list[BrowserContext] = []
+
+    async def open(
+        self, person: Person | None = None, *, dark: bool = False, phone: bool = False
+    ) -> Page:
+        """Open a blank page in a context of its own, signed out unless a person is named."""
+        context = await self.browser.new_context(
+            base_url=self.base_url,
+            color_scheme="dark" if dark else "light",
+            viewport=PHONE if phone else DESKTOP,
+            has_touch=phone,
+            reduced_motion="reduce",
+        )
+        self._contexts.append(context)
+        await context.add_init_script(TELL_VIOLATIONS)
+        self._listen(context)
+        if person:
+            await sign_in(context, person)
+        return await context.new_page()
+
+    def expect(self, pattern: str) -> None:
+        """Let problems that match pass; if none comes by the end, that is a failure too."""
+        self._expected.append(pattern)
+
+    async def close(self) -> None:
+        for context in self._contexts:
+            await context.close()
+
+    def judge(self) -> None:
+        unexpected = [
+            each for each in self.problems if not any(re.search(p, each) for p in self._expected)
+        ]
+        missed = [p for p in self._expected if not any(re.search(p, e) for e in self.problems)]
+        assert not unexpected, "The browser had problems:\n  " + "\n  ".join(unexpected)
+        assert not missed, f"Expected in the browser, but it never came: {missed}"
+
+    def _listen(self, context: BrowserContext) -> None:
+        context.on("console", self._note_console)
+        context.on("weberror", self._note_error)
+        context.on("request", self._note_foreign)
+        context.on("requestfailed", self._note_failed)
+        context.on("response", self._note_refused)
+        context.on("page", lambda page: page.on("websocket", self._note_socket))
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(SAID_ELSEWHERE):
+            self.problems.append(f"console: {message.text}")
+
+    def _note_error(self, error: WebError) -> None:
+        self.problems.append(f"uncaught: {error.error}")
+
+    def _note_foreign(self, request: Request) -> None:
+        if request.url.startswith("http") and not self._is_ours(request.url):
+            self.problems.append(f"foreign request: {request.method} {request.url}")
+
+    def _note_failed(self, request: Request) -> None:
+        if self._is_ours(request.url) and request.failure != HARMLESS:
+            self.problems.append(f"failed: {request.method} {request.url} ({request.failure})")
+
+    def _note_refused(self, response: Response) -> None:
+        if self._is_ours(response.url) and response.status >= 400:
+            method, url = response.request.method, response.url
+            self.problems.append(f"status {response.status}: {method} {url}")
+
+    def _note_socket(self, socket: WebSocket) -> None:
+        socket.on("socketerror", lambda error: self.problems.append(f"socket: {error}"))
+
+    def _is_ours(self, url: str) -> bool:
+        return url.startswith(self.base_url + "/")
+
+
+@asynccontextmanager
+async def watched(browser: Browser, base_url: str) -> AsyncIterator[Watched]:
+    pages = Watched(browser, base_url)
+    try:
+        yield pages
+    finally:
+        await pages.close()
+    pages.judge()

@@ -1,0 +1,58 @@
+"""Requests as no client library would send them, over a socket of their own."""
+
+import http.client
+import json
+import socket
+from contextlib import contextmanager
+
+import pytest
+
+from spot_optimizer.tests.test_server import RunningServer
+
+JSON = "application/json"
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup):
+    """A real server, which must not once have had an error to log."""
+    server = RunningServer(LOG_LEVEL="ERROR", THROTTLE_LOGIN_ADDRESS="100000/min").wait()
+    try:
+        yield server
+    finally:
+        said = server.stop()
+    for trouble in ("Traceback", " ERROR ", " CRITICAL "):
+        assert trouble not in said, said[-4000:]
+    assert server.process.returncode == 0
+
+
+@contextmanager
+def connected(server, timeout=10):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=timeout) as client:
+        yield client
+
+
+def answer_on(client, method="GET"):
+    """Read one answer; return its status, headers and body."""
+    answer = http.client.HTTPResponse(client, method=method)
+    answer.begin()
+    return answer.status, answer.headers, answer.read()
+
+
+def asked(server, request, method="GET"):
+    with connected(server) as client:
+        client.sendall(request)
+        return answer_on(client, method)
+
+
+def refused(server, request):
+    """Send what must be refused; return status and code, the shape checked."""
+    status, headers, body = asked(server, request)
+    told = json.loads(body)
+    assert headers["Content-Type"] == JSON
+    assert set(told) <= {"detail", "code", "errors"}
+    assert told["detail"].endswith(".")
+    return status, told["code"]
+
+
+def head(line, *headers, host="localhost"):
+    return "\r\n".join([line, f"Host: {host}", *headers, "", ""]).encode("latin-1")

@@ -1,0 +1,169 @@
+"""Each request can be followed: by its id in every record, and by its line in the access log."""
+
+import json
+import logging
+import time
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient, Client
+
+from accounts.testing import PASSWORD, a_user, an_admin, signed_in
+from sandbox.testing import a_session
+from spot_optimizer.logs import JsonLines, SayFacts
+
+ACCESS = "spot_optimizer.access"
+
+
+@pytest.fixture
+def told(caplog):
+    """The log as an operator reads it with LOG_FORMAT=json, one object a record."""
+    caplog.set_level(logging.INFO)
+    said = SayFacts()
+    caplog.handler.addFilter(said)
+    yield lambda: [json.loads(JsonLines().format(record)) for record in caplog.records]
+    caplog.handler.removeFilter(said)
+
+
+def access(told):
+    return [line for line in told() if line["logger"] == ACCESS]
+
+
+@pytest.mark.django_db
+class TestRequestId:
+    def test_is_made_and_sent_back(self):
+        first, second = [Client().get("/health/live") for _ in range(2)]
+
+        assert len(first["X-Request-ID"]) == 32
+        assert first["X-Request-ID"] != second["X-Request-ID"]
+
+    def test_of_a_proxy_is_kept(self):
+        answer = Client().get("/health/live", headers={"X-Request-ID": "proxy-7.a_B-12345678"})
+
+        assert answer["X-Request-ID"] == "proxy-7.a_B-12345678"
+
+    @pytest.mark.parametrize(
+        "given", ["short", "x" * 65, 'with "quotes"', "a\tb\tc\td\te", "ünïcödé-12"]
+    )
+    def test_that_makes_no_sense_is_replaced(self, given):
+        answer = Client().get("/health/live", headers={"X-Request-ID": given})
+
+        assert answer["X-Request-ID"] != given
+        assert len(answer["X-Request-ID"]) == 32
+
+    def test_is_in_what_django_says_of_a_refusal(self, told):
+        answer = Client().get("/nowhere")
+
+        [line] = [line for line in told() if line["logger"] == "django.request"]
+        assert line["request_id"] == answer["X-Request-ID"]
+
+
+@pytest.mark.django_db
+class TestAccessLog:
+    def test_says_who_asked_what_and_how_it_went(self, told):
+        session = a_session()
+        client = signed_in(session.user)
+
+        answer = client.get(f"/api/v1/sandbox/sessions/{session.pk}?x=secret-query")
+
+        [line] = access(told)
+        assert line["level"] == "INFO"
+        assert line["method"] == "GET"
+        assert line["route"] == "api/v1/sandbox/sessions/<uuid:session_id>"
+        assert line["status"] == 200
+        assert line["ms"] > 0
+        assert line["user_id"] == str(session.user.pk)
+        assert line["session_id"] == str(session.pk)
+        assert line["request_id"] == answer["X-Request-ID"]
+        assert "secret-query" not in json.dumps(told())
+
+    def test_knows_who_is_signed_in_by_cookie_and_who_is_not(self, told, client):
+        admin = an_admin()
+        client.force_login(admin)
+
+        client.get("/admin/")
+        Client().get("/admin/")
+
+        by_cookie, by_nobody = access(told)
+        assert by_cookie["user_id"] == str(admin.pk)
+        assert "user_id" not in by_nobody
+
+    def test_costs_no_query(self, django_assert_num_queries, client):
+        client.force_login(a_user())
+
+        with django_assert_num_queries(0):
+            client.get("/nowhere")
+
+    def test_shows_neither_passwords_nor_tickets(self, told):
+        session = a_session()
+        body = {"email": session.user.email, "password": PASSWORD}
+
+        Client().post("/api/v1/auth/login", body, content_type="application/json")
+        Client().get(f"/docs?ticket={session.stream_ticket}")
+
+        assert len(access(told)) == 2
+        for secret in (PASSWORD, session.stream_ticket):
+            assert secret not in json.dumps(told())
+
+    def test_can_be_switched_off(self, told, settings):
+        settings.ACCESS_LOG = False
+
+        Client().get("/health/live")
+
+        assert not access(told)
+
+    @pytest.mark.urls("spot_optimizer.tests.failing_urls")
+    def test_of_a_bug_has_the_id_that_its_traceback_has(self, told):
+        answer = Client(raise_request_exception=False).get("/api/v1/bug")
+
+        [bug] = [line for line in told() if line["level"] == "ERROR"]
+        assert "Traceback" in bug["exc_info"]
+        assert bug["request_id"] == answer["X-Request-ID"]
+        assert access(told)[0]["status"] == 500
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_two_requests_at_once_do_not_mix_their_ids(told):
+    session = await sync_to_async(a_session)()
+    client = await sync_to_async(signed_in)(session.user)
+    headers = {"Authorization": client._credentials["HTTP_AUTHORIZATION"]}
+    path = f"/api/v1/sandbox/sessions/{session.pk}"
+
+    answers = [
+        await AsyncClient().get(path, headers=headers | {"X-Request-ID": f"request-{number}"})
+        for number in range(3)
+    ]
+
+    ids = [line["request_id"] for line in access(told)]
+    assert ids == [answer["X-Request-ID"] for answer in answers]
+    assert set(ids) == {"request-0", "request-1", "request-2"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("worker")
+def test_an_evaluation_is_followed_from_its_request_to_the_worker(told):
+    session = a_session()
+    path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
+
+    answer = signed_in(session.user).post(
+        path, {}, format="json", headers={"X-Request-ID": "follow-this-one"}
+    )
+
+    assert answer.status_code in (409, 504), answer.data  # there is no AWS here
+
+    def in_the_worker():
+        lines = [line for line in told() if "task_id" in line]
+        return [line for line in lines if "sandbox.evaluate" in line["message"]]
+
+    done = until(in_the_worker)
+    assert {line["request_id"] for line in done} == {"follow-this-one"}
+    assert all(line["task_id"] in line["message"] for line in done)
+
+
+def until(found):
+    give_up_at = time.monotonic() + 20
+    while time.monotonic() < give_up_at:
+        if answer := found():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError("it did not come")

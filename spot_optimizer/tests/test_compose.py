@@ -1,0 +1,114 @@
+"""What docker-compose.yml promises, as far as that shows without a container engine."""
+
+import os
+import shutil
+import subprocess
+from tempfile import NamedTemporaryFile
+
+import pytest
+import yaml
+
+from spot_optimizer.settings import BASE_DIR
+
+PROGRAM = shutil.which("docker-compose")
+POSTGRES_CONNECTIONS = 97  # PostgreSQL's 100 without those kept for its superuser
+SECRETS = {
+    "SECRET_KEY": "its-secret-key",
+    "JWT_SECRET_KEY": "its-jwt-secret-key",
+    "ENCRYPTION_KEY": "its-encryption-key",
+    "POSTGRES_PASSWORD": "its-password",
+}
+OURS = ("migrate", "web", "worker", "beat")
+
+needs_compose = pytest.mark.skipif(not PROGRAM, reason="docker-compose is not installed")
+
+
+def config(*arguments, **environment):
+    with NamedTemporaryFile() as nothing:  # a developer's own .env is nothing to us
+        return subprocess.run(
+            [PROGRAM, "--env-file", nothing.name, "config", *arguments],
+            cwd=BASE_DIR,
+            env={"PATH": os.environ["PATH"], **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def services():
+    done = config(**SECRETS)
+    assert done.returncode == 0, done.stderr
+    return yaml.safe_load(done.stdout)["services"]
+
+
+def ports_of(service):
+    """Return them in the short form; newer programs write the long one."""
+    return [
+        each
+        if isinstance(each, str)
+        else "{host_ip}:{published}:{target}/{protocol}".format_map(each)
+        for each in service["ports"]
+    ]
+
+
+@needs_compose
+class TestTheFile:
+    def test_is_valid_and_runs_every_process(self, services):
+        assert set(services) == {"postgres", "redis", *OURS}
+
+    @pytest.mark.parametrize("secret", SECRETS)
+    def test_has_no_secret_of_its_own(self, secret):
+        done = config("--quiet", **{name: SECRETS[name] for name in SECRETS if name != secret})
+
+        assert done.returncode != 0
+        assert secret in done.stderr
+        assert "make one" in done.stderr
+
+    def test_publishes_the_web_to_this_machine_and_nothing_else(self, services):
+        published = {name: ports_of(each) for name, each in services.items() if "ports" in each}
+
+        assert published == {"web": ["127.0.0.1:8000:8000/tcp"]}
+
+    def test_lets_the_webs_of_a_scaled_one_have_a_port_each(self):
+        done = config(**SECRETS, WEB_PORT="8000-8001")
+
+        web = yaml.safe_load(done.stdout)["services"]["web"]
+        assert ports_of(web) == ["127.0.0.1:8000-8001:8000/tcp"]
+
+    def test_starts_the_platform_only_on_a_migrated_database(self, services):
+        for name in ("web", "worker", "beat"):
+            waits_for = services[name]["depends_on"]
+            assert waits_for["migrate"] == {"condition": "service_completed_successfully"}
+
+    def test_checks_the_health_of_all_that_goes_on_running(self, services):
+        checks = {
+            name: each["healthcheck"].get("test", ["NONE"])[0] for name, each in services.items()
+        }
+
+        assert checks == dict.fromkeys(services, "CMD") | {"migrate": "NONE"}
+
+    def test_gives_nobody_a_right_more_than_needed(self, services):
+        for each in services.values():
+            assert each["read_only"] is True
+            assert each["cap_drop"] == ["ALL"]
+            assert each["security_opt"] == ["no-new-privileges:true"]
+
+    def test_leaves_postgres_room_for_two_webs_and_two_workers(self, services):
+        sizes = {
+            name: int(services[name]["environment"]["DB_POOL_SIZE"])
+            + int(services[name]["environment"]["DB_POOL_OVERFLOW"])
+            for name in OURS
+        }
+
+        assert sum(sizes.values()) + sizes["web"] + sizes["worker"] <= POSTGRES_CONNECTIONS
+
+
+def test_the_image_holds_no_tests_and_no_emulator():
+    lines = (BASE_DIR / "requirements.txt").read_text().split("# The local AWS")
+
+    assert "RUN sed '/^# The local AWS/,$d'" in (BASE_DIR / "Dockerfile").read_text()
+    assert "django==" in lines[0]
+    assert "moto" in lines[1]
+    assert "pytest" in lines[1]

@@ -1,0 +1,158 @@
+"""The walk again, on separate processes that meet in PostgreSQL and Redis only."""
+
+import asyncio
+import json
+import time
+
+import psycopg
+import pytest
+
+from spot_optimizer.tests import test_seed
+from spot_optimizer.tests.platform import until
+from spot_optimizer.tests.processes import Processes, needs_services
+from spot_optimizer.tests.test_walk import SESSIONS, STAGES
+
+pytestmark = needs_services
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory):
+    with Processes(tmp_path_factory.mktemp("processes")) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def walker(platform):
+    """A token, after a first evaluation: it fetches the region, which takes its time."""
+    web = platform.webs[0]
+    token = web.a_token("walker")
+    session = web.a_session(token)
+    assert web.evaluated(session["session_id"], token).json()["state"] == "decided"
+    web.ask("DELETE", f"{SESSIONS}/{session['session_id']}", token=token)
+    return token
+
+
+def sql(platform, statement, *arguments):
+    with psycopg.connect(platform.environment["DATABASE_URL"], autocommit=True) as database:
+        done = database.execute(statement, arguments)
+        return done.fetchall() if done.description else []
+
+
+def reschedule(platform, name, every):
+    """Change a job's interval as the admin pages do; the beat takes it up by itself."""
+    sql(
+        platform,
+        "WITH soon AS (INSERT INTO django_celery_beat_intervalschedule (every, period)"
+        " VALUES (%s, 'seconds') RETURNING id) UPDATE django_celery_beat_periodictask"
+        " SET interval_id = soon.id FROM soon WHERE name = %s",
+        every,
+        name,
+    )
+    sql(platform, "UPDATE django_celery_beat_periodictasks SET last_update = now()")
+
+
+async def walk(platform, token, session):
+    first, second = platform.webs
+    watching = [asyncio.create_task(web.watch(session, after=0)) for web in platform.webs]
+    own = f"{SESSIONS}/{session['session_id']}"
+    evaluated = [
+        await asyncio.to_thread(web.evaluated, session["session_id"], token)
+        for web in (first, second)
+    ]
+    await asyncio.to_thread(first.ask, "DELETE", own, None, token)
+    return evaluated, await asyncio.gather(*watching)
+
+
+def test_two_webs_are_one_platform(platform, walker):
+    session = platform.webs[1].a_session(walker)
+
+    evaluated, watched = asyncio.run(walk(platform, walker, session))
+
+    assert [answer.json()["state"] for answer in evaluated] == ["decided", "decided"]
+    (at_first, first_code), (at_second, second_code) = watched
+    assert at_first[1:] == at_second[1:]  # all but their welcome
+    assert [line["seq"] for line in at_first[1:]] == list(range(1, len(at_first)))
+    assert [line["stage"] for line in at_first if line.get("stage")] == STAGES * 2
+    assert (first_code, second_code) == (4410, 4410)
+    own = f"{SESSIONS}/{session['session_id']}"
+    assert platform.webs[1].ask("GET", own, token=walker).json()["state"] == "ended"
+    kept = "SELECT sealed_credentials FROM sandbox_sandboxsession WHERE id = %s"
+    assert sql(platform, kept, session["session_id"]) == [(None,)]
+
+
+def test_the_seeds_five_tests_give_the_seeds_answers(platform):
+    test_seed.test_the_seeds_five_tests_give_the_seeds_answers(platform.webs[0])
+
+
+def test_two_workers_never_run_one_evaluation_twice(platform, walker):
+    web = platform.webs[0]
+    session_id = web.a_session(walker)["session_id"]
+    own = f"{SESSIONS}/{session_id}"
+    until(lambda: web.ask("GET", own, token=walker).json()["preflight"]["state"] == "passed")
+    web.emulator("/delay", action="DescribeInstances", seconds=3, times=1)
+    asked = web.ask("POST", f"{own}/evaluate", {}, walker, Prefer="respond-async").json()
+    kwargs = {"evaluation_id": asked["evaluation_id"]}
+
+    platform.run(
+        "python",
+        "-c",
+        "from spot_optimizer.celery import app\n"
+        f"for _ in range(20): app.send_task('sandbox.evaluate', kwargs={kwargs})",
+    )
+
+    where = f"{own}/evaluations/{asked['evaluation_id']}"
+    until(lambda: web.ask("GET", where, token=walker).json()["state"] == "decided")
+    time.sleep(1)  # for whoever would still run it
+    lines = web.lines(session_id, walker)
+    assert [line["stage"] for line in lines if line.get("stage")] == STAGES
+    assert len([line for line in lines if line["type"] == "decision"]) == 1
+    assert len([line for line in lines if line.get("message", "").startswith("Asking AWS")]) == 1
+    assert all("sandbox.evaluate[" in worker.said for worker in platform.workers)
+
+
+def test_the_beat_ends_a_session_that_is_over(platform, walker):
+    web = platform.webs[0]
+    session_id = web.a_session(walker)["session_id"]
+    sql(
+        platform,
+        "UPDATE sandbox_sandboxsession SET created_at = now() - interval '3 hours',"
+        " expires_at = now() - interval '1 hour' WHERE id = %s",
+        session_id,
+    )
+
+    reschedule(platform, "cleanup_expired_sessions", 2)
+
+    own = f"{SESSIONS}/{session_id}"
+    until(lambda: web.ask("GET", own, token=walker).json()["state"] == "ended")
+    last = web.lines(session_id, walker)[-1]
+    assert (last["type"], last["reason"]) == ("session_ended", "expired")
+
+
+def test_the_beat_puts_the_shown_counts_right(platform, walker):
+    web = platform.webs[0]
+    sql(platform, "UPDATE accounts_user SET active_sessions_count = 77")
+
+    reschedule(platform, "update_session_counts", 2)
+
+    profile = "/api/v1/auth/profile"
+    until(lambda: web.ask("GET", profile, token=walker).json()["active_sessions_count"] != 77)
+
+
+def test_the_beat_refreshes_the_market(platform, walker):
+    web = platform.webs[0]
+    web.a_session(walker)  # whose credentials may fetch it
+    before = web.emulator("/requests")["requests"][-1]["n"]
+
+    reschedule(platform, "refresh_market", 2)
+
+    def prices_asked_for():
+        asked = web.emulator(f"/requests?after={before}")["requests"]
+        return [each for each in asked if "DescribeSpotPriceHistory" in json.dumps(each)]
+
+    until(prices_asked_for)
+
+
+def test_every_process_stops_when_it_is_asked_to(platform):
+    said = {process.name: process.stop() for process in platform.all}
+
+    assert said == dict.fromkeys(said, 0)

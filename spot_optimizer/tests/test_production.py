@@ -1,0 +1,137 @@
+"""A server under ENV=PRODUCTION, as clients, proxies and load balancers see it."""
+
+import os
+import re
+import subprocess
+import sys
+from urllib.parse import urljoin
+
+import pytest
+import urllib3
+
+from spot_optimizer.settings import BASE_DIR
+from spot_optimizer.tests.test_code_rules import PRODUCTION
+from spot_optimizer.tests.test_server import RunningServer
+
+BY_TLS = {"Host": "spot.example.com", "X-Forwarded-Proto": "https"}
+LINKED = re.compile(r"""(?:href|src)=["'](/static/[^"']+)""")
+
+
+class Server(RunningServer):
+    def ask(self, path, **headers):
+        return urllib3.request(
+            "GET",
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            redirect=False,
+            retries=False,
+            timeout=30,
+        )
+
+
+def stopped(server):
+    server.process.terminate()
+    server.process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One on a database without tables: none of what is asked here needs more."""
+    folder = tmp_path_factory.mktemp("production")
+    database = f"sqlite:///{folder}/db.sqlite3"
+    server = Server(**PRODUCTION, VAR_DIR=str(folder), DATABASE_URL=database, REDIS_URL="").wait()
+    yield server
+    stopped(server)
+
+
+@pytest.mark.parametrize("page", ["/admin/login/", "/docs"])
+def test_pages_have_their_styles_and_scripts(server, page):
+    answer = server.ask(page, **BY_TLS)
+    linked = LINKED.findall(answer.data.decode())
+
+    assert answer.status == 200
+    assert any(".css" in path for path in linked)
+    assert any(".js" in path for path in linked)
+    for path in linked:
+        assert server.ask(urljoin(page, path), **BY_TLS).status == 200, path
+
+
+def test_who_comes_in_the_clear_is_sent_to_tls(server):
+    answer = server.ask("/docs?a=b", Host="spot.example.com")
+
+    assert answer.status == 301
+    assert answer.headers["Location"] == "https://spot.example.com/docs?a=b"
+
+
+def test_browsers_are_told_to_come_by_tls_only(server):
+    assert server.ask("/docs", **BY_TLS).headers["Strict-Transport-Security"]
+
+
+def test_another_name_is_refused(server):
+    answer = server.ask("/docs", **BY_TLS | {"Host": "evil.example"})
+
+    assert (answer.status, answer.json()["code"]) == (400, "malformed")
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("host", ["10.1.2.3", "10.1.2.3:8000", "[fd00::1]:8000", "spot"])
+def test_load_balancers_may_ask_for_its_health_in_the_clear_by_address(server, path, host):
+    answer = server.ask(path, Host=host)
+
+    assert (answer.status, answer.json()["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize("path", ["/health/x", "/healthy", "/x/health", "/health/live/"])
+def test_nothing_else_is_told_by_address(server, path):
+    assert server.ask(path, Host="10.1.2.3").status == 400
+
+
+def test_its_own_health_check_is_content(server):
+    url = f"http://127.0.0.1:{server.port}/health/ready"
+
+    assert checked(url).returncode == 0
+
+
+def test_its_own_health_check_takes_no_redirect_for_an_answer(server):
+    done = checked(f"http://127.0.0.1:{server.port}/docs")
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_without_its_database_its_health_check_is_not_content(tmp_path):
+    nowhere = f"sqlite:///{tmp_path}/gone/db.sqlite3"
+    server = Server(**PRODUCTION, VAR_DIR=str(tmp_path), DATABASE_URL=nowhere, REDIS_URL="").wait()
+    try:
+        done = checked(f"http://127.0.0.1:{server.port}/health/ready")
+        live = checked(f"http://127.0.0.1:{server.port}/health/live")
+    finally:
+        stopped(server)
+
+    assert (done.returncode, "503" in done.stderr) == (1, True)
+    assert live.returncode == 0
+
+
+def checked(what):
+    return subprocess.run(
+        [sys.executable, "-m", "spot_optimizer.alive", what],
+        cwd=BASE_DIR,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_fresh_heartbeat_is_healthy_and_a_stale_or_missing_one_is_not(tmp_path):
+    file = tmp_path / "heartbeat"
+    missing = checked(str(file))
+    file.touch()
+    fresh = checked(str(file))
+    old = file.stat().st_mtime - 60
+    os.utime(file, (old, old))
+    stale = checked(str(file))
+
+    assert [done.returncode for done in (missing, fresh, stale)] == [1, 0, 1]
+    assert "last touched 60 s ago" in stale.stderr

@@ -1,0 +1,182 @@
+"""A server that is asked to stop: nobody is cut off, and nobody is waited for for ever."""
+
+import asyncio
+import signal
+import socket
+import time
+
+import pytest
+import urllib3
+from django.db import transaction
+
+from accounts.models import User
+from sandbox.jobs.cleanup import clean_up
+from sandbox.models import Evaluation, SandboxSession
+from sandbox.testing import OPENED, a_session, a_silent_session
+from spot_optimizer.server import STOP_WITHIN
+from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
+from streaming.publish import log
+from streaming.threads import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(transactional_db):
+    server = RunningServer().wait()
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+class Client:
+    """Somebody with an account and a connection that he keeps."""
+
+    def __init__(self, server) -> None:
+        self.pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port, maxsize=4, timeout=40)
+        body = {
+            "email": "ann@example.com",
+            "username": "ann",
+            "password": "SecurePassword123",
+        }
+        token = self.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+        self.pool.headers = {"Authorization": f"Bearer {token}"}
+
+    def ask(self, method, path, body=None):
+        return self.pool.request(method, path, json=body, retries=False)
+
+    def asking(self, *request):
+        return asyncio.create_task(asyncio.to_thread(self.ask, *request))
+
+
+async def until(found):
+    async with asyncio.timeout(20):
+        while not await in_thread(found)():
+            await asyncio.sleep(0.05)
+
+
+def refuses_connections(server):
+    try:
+        socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+async def ended(server):
+    code = await asyncio.to_thread(server.process.wait, STOP_WITHIN + 10)
+    return code, server.process.stderr.read()
+
+
+def end(session):
+    this = SandboxSession.objects.filter(pk=session.pk)
+    this.update(state=SandboxSession.State.ENDING)
+    clean_up(session_id=session.pk, now=OPENED)
+
+
+async def test_a_request_under_way_is_answered(server):
+    client = await asyncio.to_thread(Client, server)
+    user = await in_thread(User.objects.get)(username="ann")
+    session = await in_thread(a_session)(user=user)
+    path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
+    asking = client.asking("POST", path, {})
+    await until(Evaluation.objects.exists)
+
+    server.process.send_signal(signal.SIGTERM)
+    await until(lambda: refuses_connections(server))
+    await in_thread(end)(session)
+
+    answer = await asking
+    assert (answer.status, answer.json()["code"]) == (409, "session_ended")
+    assert answer.headers["Connection"] == "close"
+    code, said = await ended(server)
+    assert (code, "cut off" in said) == (0, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_every_watcher_is_told_to_come_again(server, number):
+    session = await in_thread(a_silent_session)()
+    async with server.watching(session.pk) as one, server.watching(session.pk) as other:
+        server.process.send_signal(number)
+
+        assert [await closed_with(watcher) for watcher in (one, other)] == [([], 1012)] * 2
+        assert "Connect again with ?after=" in one.close_reason
+    assert await ended(server) == (0, "")
+
+
+async def test_who_comes_again_to_another_server_misses_nothing(server):
+    session = await in_thread(a_silent_session)()
+    other = await asyncio.to_thread(RunningServer().wait)
+    async with server.watching(session.pk, "after=0") as watcher:
+        await say(session.pk, log("SYSTEM", "before"))
+        seen = await seqs(watcher, 1)
+        server.process.send_signal(signal.SIGTERM)
+        frames, _ = await closed_with(watcher)
+        await say(session.pk, log("SYSTEM", "meanwhile"))
+    async with other.watching(session.pk, f"after={seen[-1]}") as watcher:
+        seen += await seqs(watcher, 1)
+    other.stop()
+
+    assert (frames, seen) == ([], [1, 2])
+
+
+async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
+    client = await asyncio.to_thread(Client, server)
+    since = time.monotonic()
+
+    server.process.send_signal(signal.SIGTERM)
+
+    assert await ended(server) == (0, "")
+    assert time.monotonic() - since < STOP_WITHIN / 2
+    assert client.pool.num_requests == 1
+
+
+async def test_what_hangs_is_cut_off_in_the_end(server):
+    client = await asyncio.to_thread(Client, server)
+    release = asyncio.Event()
+    locked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold():
+        with transaction.atomic():
+            User.objects.select_for_update().get(username="ann")
+            loop.call_soon_threadsafe(locked.set)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+
+    holding = asyncio.create_task(in_thread(hold)())
+    await locked.wait()
+    asking = client.asking("PATCH", "/api/v1/auth/profile", {"full_name": "Ann"})
+    await asyncio.sleep(1)
+    since = time.monotonic()
+
+    server.process.send_signal(signal.SIGTERM)
+    code, said = await ended(server)
+    took = time.monotonic() - since
+    release.set()
+    await holding
+
+    assert code == 0
+    assert "1 under way are cut off" in said
+    assert took < STOP_WITHIN + 1
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        await asking
+
+
+async def test_a_watcher_that_does_not_answer_the_close_is_cut_off(server):
+    session = await in_thread(a_silent_session)()
+    since = time.monotonic()
+    path = f"/api/v1/ws/sandbox/{session.pk}"
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        while b"welcome" not in client.recv(65536):
+            pass
+
+        server.process.send_signal(signal.SIGTERM)
+
+        code, _ = await ended(server)
+    assert code == 0
+    assert time.monotonic() - since < STOP_WITHIN / 2

@@ -1,0 +1,32 @@
+"""Who watches is counted, and how late the lines reach them."""
+
+import pytest
+from asgiref.sync import sync_to_async
+from prometheus_client import REGISTRY
+
+from sandbox.testing import a_session
+from streaming.publish import log
+from streaming.tests.watching import say, watcher_of
+
+
+def measured(name):
+    return REGISTRY.get_sample_value(f"spot_optimizer_{name}")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_watcher_is_counted_and_the_lag_of_a_new_line_but_not_of_an_old_one():
+    session = await sync_to_async(a_session)()
+    watchers, lines = measured("watchers"), measured("stream_lag_seconds_count")
+    lag = measured("stream_lag_seconds_sum")
+
+    async with watcher_of(session.pk, "after=0") as watcher:
+        await watcher.receive_json_from(5)
+        await watcher.receive_json_from(5)
+        counted = measured("watchers"), measured("stream_lag_seconds_count")
+        await say(session.pk, log("SYSTEM", "news"))
+        await watcher.receive_json_from(5)
+
+    assert counted == (watchers + 1, lines)
+    assert measured("watchers") == watchers
+    assert measured("stream_lag_seconds_count") == lines + 1
+    assert 0 <= measured("stream_lag_seconds_sum") - lag < 60
