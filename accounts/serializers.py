@@ -4,6 +4,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from accounts.models import User
+from spot_optimizer.fields import Choice, StrictBoolean
 
 # ASCII only: upper and lower case are then the same to every database.
 USERNAME = RegexValidator(
@@ -60,8 +61,8 @@ class ProfileIn(serializers.Serializer):
 
 
 class UserChangeIn(serializers.Serializer):
-    role = serializers.ChoiceField(choices=User.Role.choices, required=False)
-    is_active = serializers.BooleanField(required=False)
+    role = Choice(choices=User.Role.choices, required=False)
+    is_active = StrictBoolean(required=False)
 
 
 class UserOut(serializers.ModelSerializer):

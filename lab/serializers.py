@@ -2,13 +2,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.serializers import Text
 from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
-from spot_optimizer.fields import RegionField, StrictBoolean
+from spot_optimizer.fields import Choice, Id, RegionField, StrictBoolean
 
 
 class AssignIn(serializers.Serializer):
-    instance_id = serializers.CharField(max_length=64)
-    model_id = serializers.UUIDField()
+    instance_id = Text(max_length=64)
+    model_id = Id()
 
 
 class AssignedOut(serializers.Serializer):
@@ -19,7 +20,7 @@ class AssignedOut(serializers.Serializer):
 
 
 class StageIn(serializers.Serializer):
-    stage = serializers.ChoiceField(ModelRegistry.Stage.choices)
+    stage = Choice(ModelRegistry.Stage.choices)
 
 
 class ModelOut(serializers.ModelSerializer):
@@ -44,9 +45,9 @@ class ModelOut(serializers.ModelSerializer):
 class ConfigIn(serializers.Serializer):
     """Every field may be left out; what comes back from a GET may be sent as it is."""
 
-    instance_id = serializers.CharField(required=False)
-    pipeline_mode = serializers.ChoiceField(InstanceConfig.PipelineMode.choices, required=False)
-    assigned_model_id = serializers.UUIDField(required=False, allow_null=True)
+    instance_id = Text(required=False)
+    pipeline_mode = Choice(InstanceConfig.PipelineMode.choices, required=False)
+    assigned_model_id = Id(required=False, allow_null=True)
     shadow = StrictBoolean(required=False)
     enable_bin_packing = StrictBoolean(required=False)
     enable_right_sizing = StrictBoolean(required=False)

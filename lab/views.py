@@ -2,7 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,8 +12,9 @@ from accounts.permissions import IsLab
 from lab import queries, serializers, services
 from lab.models import ModelRegistry
 from lab.pipeline import pipeline_status
-from spot_optimizer.api import checked, page_of
+from spot_optimizer.api import NewestFirst, checked, page_of
 from spot_optimizer.bodies import told
+from spot_optimizer.schema import ErrorOut
 
 
 class LabView(APIView):
@@ -26,7 +27,10 @@ class LabView(APIView):
 
 
 class AssignModelView(LabView):
-    @extend_schema(request=serializers.AssignIn, responses=serializers.AssignedOut)
+    @extend_schema(
+        request=serializers.AssignIn,
+        responses={200: serializers.AssignedOut, 404: ErrorOut, 409: ErrorOut},
+    )
     def post(self, request: UserRequest) -> Response:
         fields = checked(serializers.AssignIn, request.data)
         config = queries.get_own_config(owner=request.user, instance_id=fields["instance_id"])
@@ -43,9 +47,10 @@ class AssignModelView(LabView):
 
 
 class ModelsView(LabView):
+    pagination_class = NewestFirst
+
     @extend_schema(
         operation_id="models_list",
-        parameters=[OpenApiParameter("limit", int)],
         responses=serializers.ModelOut(many=True),
     )
     def get(self, request: UserRequest) -> Response:
@@ -92,9 +97,10 @@ class ConfigView(LabView):
 
 
 class ExperimentsView(LabView):
+    pagination_class = NewestFirst
+
     @extend_schema(
         operation_id="experiments_list",
-        parameters=[OpenApiParameter("limit", int)],
         responses=serializers.ExperimentOut(many=True),
     )
     def get(self, request: UserRequest, instance_id: str) -> Response:

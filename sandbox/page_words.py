@@ -52,7 +52,7 @@ SIGNALS = {
     "TERMINATION": "Interruption notice",
 }
 FAILURES = {
-    "aws": "Look at the preflight for what AWS does not allow, mend it there, then evaluate again.",
+    "aws": "Mend it in AWS and evaluate again, or open a new session with other ids or keys.",
     "aws_timeout": "Evaluate again in a moment.",
     "instance_not_running": "Start the instance, then evaluate again.",
     "session_ended": "Open a new session, then evaluate there.",

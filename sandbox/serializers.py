@@ -11,8 +11,10 @@ from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSes
 from sandbox.shapes import StoredChecks, StoredPreferences
 from spot_optimizer.bodies import shared
 from spot_optimizer.fields import (
+    Choice,
     FiniteFloat,
     HealthUrlField,
+    Id,
     RegionField,
     StrictBoolean,
     WholeNumber,
@@ -52,7 +54,7 @@ class SessionIn(serializers.Serializer):
     credentials_expire_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
     role_arn = Text(max_length=2048, required=False, allow_null=True)
     external_id = Text(max_length=1224, required=False, allow_null=True)
-    mode = serializers.ChoiceField(SandboxSession.Mode.choices, default="dry_run")
+    mode = Choice(SandboxSession.Mode.choices, default="dry_run")
     ttl_minutes = WholeNumber(min_value=15, max_value=480, default=120)
     health_check_url = HealthUrlField(max_length=500, required=False, allow_blank=True, default="")
     preferences = PreferencesIn(required=False)
@@ -140,7 +142,7 @@ OUTCOME = (
 
 
 class EvaluateIn(serializers.Serializer):
-    model_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    model_id = Id(required=False, allow_null=True, default=None)
 
 
 class EvaluationOut(serializers.ModelSerializer):
@@ -182,17 +184,17 @@ class ActionOut(serializers.ModelSerializer):
 
 class EventDetailIn(serializers.Serializer):
     def get_fields(self) -> dict[str, serializers.Field]:
-        return {"instance-id": serializers.CharField(max_length=64)}
+        return {"instance-id": Text(max_length=64)}
 
 
 class EventIn(serializers.Serializer):
     """An EventBridge event about a spot instance, in AWS's own field names."""
 
-    id = serializers.CharField(max_length=64)
+    id = Text(max_length=64)
     account = serializers.RegexField(r"\A[0-9]{12}\Z")
-    region = serializers.CharField(max_length=32)
+    region = Text(max_length=32)
     time = serializers.DateTimeField()
     detail = EventDetailIn()
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        return super().get_fields() | {"detail-type": serializers.ChoiceField(list(DETAIL_TYPES))}
+        return super().get_fields() | {"detail-type": Choice(list(DETAIL_TYPES))}

@@ -83,7 +83,8 @@ def request_evaluation(
     *, session: SandboxSession, model: ModelRegistry | None = None, now: datetime
 ) -> Evaluation:
     """
-    Ask for an evaluation. While one with the same model is pending, that one is returned.
+    Ask for an evaluation. While one with the same model is pending, that one is returned; if no
+    run has it, another nudge goes out: the first may be lost, with its broker or its worker.
 
     :raises SessionExpired: the session's time is over, whatever the scheduler has done about it
     :raises SessionEnded: the session is ending or has ended
@@ -92,11 +93,12 @@ def request_evaluation(
     _check_active(session, now)
     pending = Evaluation.objects.pending().filter(session=session, requested_model=model).first()
     if pending is not None:
+        if pending.leased_until is None or pending.leased_until <= now:
+            _nudge(pending)
         return pending
     evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
     note(session.pk, "evaluation_requested", str(evaluation.pk))
-    evaluation_id = str(evaluation.pk)
-    transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
+    _nudge(evaluation)
     return evaluation
 
 
@@ -167,6 +169,11 @@ def reseal_credentials() -> int:
         unchanged = SandboxSession.objects.filter(pk=session.pk, sealed_credentials=old)
         resealed += unchanged.update(sealed_credentials=vault.reseal(session))
     return resealed
+
+
+def _nudge(evaluation: Evaluation) -> None:
+    evaluation_id = str(evaluation.pk)
+    transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
 
 
 def _check_credentials_outlive(

@@ -92,11 +92,12 @@ def _chosen(request: HttpRequest, session: SandboxSession) -> Evaluation | None:
 def _checks(session: SandboxSession) -> list[dict[str, str]]:
     """Return the preflight's checks, those to come as well, each with what to do if it fails."""
     found = {check["name"]: check for check in session.preflight_checks}
-    names = found or CHECKS
+    is_pending = session.preflight_state == SandboxSession.Preflight.PENDING
+    to_come = [name for name in CHECKS if name not in found and is_pending]
     unknown = {"status": "waiting", "detail": ""}
     return [
-        {"name": name, **(found.get(name) or unknown), "advice": CHECKS.get(name, "")}
-        for name in names
+        {"name": name, **found.get(name, unknown), "advice": CHECKS.get(name, "")}
+        for name in [*found, *to_come]
     ]
 
 
@@ -147,7 +148,7 @@ def _told(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation.error is not None:
         code = evaluation.error["code"]
         kind = "aws" if code.startswith("aws_") else "other"
-        return {"advice": FAILURES.get(code, FAILURES[kind])}
+        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[kind])}
     outcome = evaluation.outcome
     if outcome is None:
         return {}

@@ -1,11 +1,16 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
+from celery.signals import worker_shutting_down
+from celery.worker.state import active_requests
 from django.utils import timezone
 
 from sandbox.jobs import cleanup, evaluations, preflights, refresh, sweeps
+from spot_optimizer.stopping import end_within
+
+FINISH_WITHIN = 20.0  # [s] for the jobs of a worker that stops
 
 
 @shared_task(name="sandbox.evaluate")
@@ -57,3 +62,21 @@ def nudge(due: sweeps.Due) -> None:
 def _ask(task: Task, name: str, moments: Iterable[tuple[UUID, datetime]]) -> None:
     for pk, at in moments:
         task.apply_async(kwargs={name: str(pk)}, eta=at)
+
+
+@worker_shutting_down.connect
+def bound_the_stop(**_: object) -> None:
+    # Celery's soft shutdown is of no use to threads: it waits for nothing and cannot end them.
+    end_within(FINISH_WITHIN, hand_on)
+
+
+def hand_on() -> None:
+    """Let another worker take up at once what this one, about to die, has under way."""
+    give_back: dict[str, Callable[..., None]] = {
+        evaluate.name: evaluations.give_back,
+        preflight.name: preflights.give_back,
+    }
+    for request in tuple(active_requests):
+        if request.name in give_back:
+            give_back[request.name](**request.kwargs)
+        current_app.send_task(request.name, kwargs=request.kwargs)

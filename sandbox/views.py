@@ -84,6 +84,14 @@ PREFER = OpenApiParameter(
 )
 
 
+PREFERENCE_APPLIED = OpenApiParameter(
+    "Preference-Applied",
+    location=OpenApiParameter.HEADER,
+    description="What of `Prefer` was honoured.",
+    response=[200, 202],
+)
+
+
 class EvaluateView(APIView):
     @extend_schema(
         request=serializers.EvaluateIn,
@@ -96,7 +104,7 @@ class EvaluateView(APIView):
             502: ErrorOut,
             504: ErrorOut,
         },
-        parameters=[PREFER],
+        parameters=[PREFER, PREFERENCE_APPLIED],
     )
     def post(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -158,7 +166,10 @@ class LogsView(APIView):
     renderer_classes = [*APIView.renderer_classes, NdjsonRenderer]
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int), OpenApiParameter("limit", int)],
+        parameters=[
+            OpenApiParameter("after", {"type": "integer", "minimum": 0}),
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+        ],
         summary="A session's lines, in order",
         responses={(200, "application/json"): LinesShape, (200, "application/x-ndjson"): str},
     )

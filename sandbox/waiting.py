@@ -32,8 +32,11 @@ async def evaluate(request: HttpRequest, session_id: UUID) -> Response:
     if answer.status_code != 202:
         return answer
     evaluation_id = UUID(answer.data["evaluation_id"])
+    patience, applied = _preference(request)
+    if applied:
+        answer.headers["Preference-Applied"] = applied
     try:
-        async with asyncio.timeout(_patience(request)), Nudges(_is_of(session_id)) as nudges:
+        async with asyncio.timeout(patience), Nudges(_is_of(session_id)) as nudges:
             while not await settled(evaluation_id):
                 await nudges.wait()
     except TimeoutError:
@@ -46,13 +49,20 @@ def _is_of(session_id: UUID) -> Callable[[UUID, int], bool]:
     return lambda stream_id, seq: stream_id == session_id
 
 
-def _patience(request: HttpRequest) -> float:
-    """Read ``Prefer`` (RFC 7240): ``respond-async``, or ``wait=n`` up to our own limit. [s]"""
+def _preference(request: HttpRequest) -> tuple[float, str]:
+    """
+    Read ``Prefer`` (RFC 7240): ``respond-async``, or ``wait=n`` up to our own limit.
+
+    Return how long to wait [s], and what of it is honoured.
+    """
     prefer = request.headers.get("Prefer", "")
     if re.search(r"\brespond-async\b", prefer):
-        return 0.0
-    wait = re.search(r"\bwait=(\d{1,9})\b", prefer)
-    return min(float(wait[1]), LONGEST_WAIT) if wait else LONGEST_WAIT
+        return 0.0, "respond-async"
+    wait = re.search(r"\bwait=([0-9]{1,9})\b", prefer)
+    if wait is None:
+        return LONGEST_WAIT, ""
+    seconds = min(int(wait[1]), int(LONGEST_WAIT))
+    return seconds, f"wait={seconds}"
 
 
 def _settled(answer: Response, evaluation_id: UUID) -> Response:

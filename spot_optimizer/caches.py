@@ -54,4 +54,4 @@ class CountingMemory(LocMemCache):
 @remembered
 def _redis(url: str) -> Redis:
     """One client for the process: Django's cache makes one, with a connection, in each thread."""
-    return Redis.from_url(url)
+    return Redis.from_url(url, socket_connect_timeout=3, socket_timeout=5)

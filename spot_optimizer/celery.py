@@ -52,12 +52,14 @@ def end(task: Any, state: str | None, **_: object) -> None:
     logs.leave(task.request.facts)
 
 
-@signals.worker_init.connect
-def serve_metrics(**_: object) -> None:
+@signals.celeryd_after_setup.connect
+def serve_metrics(instance: Any, **_: object) -> None:
     """A worker has no HTTP of its own: with METRICS_PORT, Prometheus finds its counters there."""
-    if not settings.METRICS_PORT:
-        return
     host, port = settings.METRICS_HOST, settings.METRICS_PORT
+    if not port:
+        return
+    if instance.pool_cls.__module__ == "celery.concurrency.prefork":
+        sys.exit("METRICS_PORT needs --pool threads: of prefork's processes, none knows the sum.")
     try:
         start_http_server(port, host)
     except OSError as error:

@@ -2,19 +2,27 @@
 Middleware that may be async: a sync one would hold a thread for as long as a request waits.
 """
 
+import logging
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
     HttpResponsePermanentRedirect,
+    JsonResponse,
 )
 from django.middleware.common import CommonMiddleware
 from django.utils.decorators import sync_and_async_middleware
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+from spot_optimizer.api import body_of, status_of
+from spot_optimizer.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 
 class StaticFiles(WhiteNoiseMiddleware):
@@ -76,3 +84,25 @@ def say_emulator(get_response: Any) -> Any:
         return say(get_response(request))
 
     return now
+
+
+class DatabaseAway:
+    """Answers 503 where a view cannot reach the database; who asks again soon finds it back."""
+
+    sync_capable = async_capable = True
+
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, OperationalError | InterfaceError):
+            return None
+        logger.warning("the database is away: %s: %s", type(error).__name__, error)
+        away = Unavailable("The database is away. Try again in a moment.")
+        headers = {"Retry-After": str(away.retry_after)}
+        return JsonResponse(body_of(away), status=status_of(away), headers=headers)

@@ -174,6 +174,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "spot_optimizer.middleware.DatabaseAway",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
 CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
@@ -326,12 +327,15 @@ SPECTACULAR_SETTINGS = {
 # --- Background work and streams: in-process by default, Redis by REDIS_URL
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
+CELERY_BROKER_TRANSPORT = "spot_optimizer.broker:Transport" if REDIS_URL else None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
 # Celery's would be put back into the schedule at each start.
 CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_BACKEND_THREAD_SAFE = True  # or each request that asks for a task makes one: 3 ms
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = None
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # or a worker would end when Redis is away for long
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TRACK_STARTED = True  # of those that leave a row
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models.functions import Now
 
 from lab.experiments import log_experiment
@@ -71,6 +71,11 @@ def evaluate(*, evaluation_id: UUID, now: datetime) -> None:
             _evaluate(evaluation, teller, now)
         except LeaseLost:
             logger.info("evaluation %s went to another run, or is settled", evaluation_id)
+        except (OperationalError, InterfaceError):
+            # The database went away under this run. If it is back, the next one need not wait.
+            close_old_connections()
+            this.release(leased_until=lease)
+            raise
 
 
 def _evaluate(evaluation: Evaluation, teller: Teller, now: datetime) -> None:
@@ -86,6 +91,11 @@ def _evaluate(evaluation: Evaluation, teller: Teller, now: datetime) -> None:
     else:
         body = decided.body
         metrics.count_decision(body["decision"], seconds=seconds, trace=body["trace"])
+
+
+def give_back(*, evaluation_id: str, **_: object) -> None:
+    """Free an evaluation for another run; the one that has it writes nothing any more."""
+    Evaluation.objects.pending().filter(pk=evaluation_id).update(leased_until=None)
 
 
 def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:

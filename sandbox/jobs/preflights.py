@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -38,10 +38,11 @@ class Check(NamedTuple):
 
 def preflight(*, session_id: UUID, now: datetime) -> None:
     """
-    Check a session and say what was found; nothing in AWS is changed.
+    Check a session and say what was found, check by check; nothing in AWS is changed.
 
-    It is taken first, so a second run finds nothing to do and publishes no line again. A failed
-    preflight leaves the session active: its owner reads what to mend.
+    It is taken first, so a second run finds nothing to do; one that takes it over says no check
+    again that it finds as it was. A failed preflight leaves the session active: its owner reads
+    what to mend.
     """
     pending = SandboxSession.objects.active(at=now).filter(
         pk=session_id, preflight_state=Preflight.PENDING
@@ -53,13 +54,23 @@ def preflight(*, session_id: UUID, now: datetime) -> None:
     session = pending.first()
     if session is None:
         return  # it has ended this very moment
-    checks = list(_checks(session))
+    told, checks = session.preflight_checks, list[dict[str, str]]()
+    for check in _checks(session):
+        checks.append(check._asdict())
+        is_told = told[: len(checks)] == checks
+        if not is_told and not _keep(session, now, _line(check), preflight_checks=checks):
+            return
     _settle(session, checks, now)
 
 
-def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None:
-    passed = all(check.status == "passed" for check in checks)
-    state = Preflight.PASSED if passed else Preflight.FAILED
+def give_back(*, session_id: str, **_: object) -> None:
+    """Free a preflight for another run; the one that has it writes nothing any more."""
+    mine = SandboxSession.objects.filter(pk=session_id, preflight_state=Preflight.PENDING)
+    mine.update(preflight_leased_until=None)
+
+
+def _keep(session: SandboxSession, now: datetime, line: Line, **found: Any) -> bool:
+    """Keep what was found and publish its line; return whether the preflight is still ours."""
     # Still active: behind the end of a session nobody says anything.
     mine = SandboxSession.objects.filter(
         pk=session.pk,
@@ -68,11 +79,25 @@ def _settle(session: SandboxSession, checks: list[Check], now: datetime) -> None
         preflight_state=Preflight.PENDING,
     )
     with transaction.atomic():
-        told = [check._asdict() for check in checks]
-        found = {"aws_account": session.aws_account, "zone_names": session.zone_names}
-        if mine.update(preflight_state=state, preflight_checks=told, **found):
-            note(session.pk, "preflight", state)
-            publish(session.pk, *[_line(check) for check in checks], _verdict(passed=passed))
+        if not mine.update(**found):
+            return False
+        if "preflight_state" in found:
+            note(session.pk, "preflight", found["preflight_state"])
+        publish(session.pk, line)
+    return True
+
+
+def _settle(session: SandboxSession, checks: list[dict[str, str]], now: datetime) -> None:
+    passed = all(check["status"] == "passed" for check in checks)
+    _keep(
+        session,
+        now,
+        _verdict(passed=passed),
+        preflight_state=Preflight.PASSED if passed else Preflight.FAILED,
+        preflight_checks=checks,
+        aws_account=session.aws_account,
+        zone_names=session.zone_names,
+    )
 
 
 def _line(check: Check) -> Line:

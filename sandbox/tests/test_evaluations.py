@@ -1,9 +1,12 @@
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from math import exp, log1p
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from accounts.testing import signed_in
@@ -13,7 +16,7 @@ from lab.services import set_stage
 from lab.testing import a_challenger
 from sandbox import services
 from sandbox.jobs import evaluations, preflights, sweeps
-from sandbox.models import SandboxSavings, SandboxSession
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
 from spot_optimizer.aws.session import Credentials
 from streaming.models import Line
@@ -291,6 +294,11 @@ class TestFailing:
         assert evaluation.error["code"] == "overdue"
 
 
+def in_thread(session_id):
+    preflights.preflight(session_id=session_id, now=timezone.now())
+    connection.close()
+
+
 class TestPreflight:
     def test_passes_on_a_good_session(self, market):
         session = an_emulated_session(market)
@@ -332,6 +340,40 @@ class TestPreflight:
         assert checks["instance_type"]["status"] == "failed"
         assert "x9.huge" in checks["instance_type"]["detail"]
 
+    def test_one_that_takes_over_says_only_what_was_not_said(self, market):
+        session = an_emulated_session(market)
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+        session.refresh_from_db()
+        whole = messages(session)
+        # As a worker leaves it that is killed behind the second check.
+        SandboxSession.objects.filter(pk=session.pk).update(
+            preflight_state="pending",
+            preflight_checks=session.preflight_checks[:2],
+            preflight_leased_until=timezone.now(),
+        )
+
+        preflights.preflight(session_id=session.pk, now=timezone.now())
+
+        session.refresh_from_db()
+        assert session.preflight_state == "passed"
+        assert messages(session)[len(whole) :] == whole[-4:]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_says_nothing_behind_the_end_of_its_session(self, aws):
+        session = an_emulated_session(aws)
+        aws.delay("DescribeInstances", seconds=2)
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(in_thread, session.pk)
+            while not any(text.startswith("credentials") for text in messages(session)):
+                assert not running.done()
+                time.sleep(0.05)
+
+            services.end_session(session=session, now=timezone.now())
+            running.result()
+
+        assert messages(session)[-2].startswith("credentials")
+        assert Line.objects.filter(stream=session.pk).last().type == "status"
+
     def test_skips_what_needs_a_check_that_failed(self, market):
         session = a_session(credentials=Credentials("AKIA...", "..."))
 
@@ -341,6 +383,23 @@ class TestPreflight:
         statuses = [check["status"] for check in session.preflight_checks]
         assert statuses == ["failed", "skipped", "skipped", "skipped", "skipped"]
         assert session.state == "active"
+
+
+@pytest.mark.django_db
+def test_asking_again_nudges_again_until_a_run_has_it(django_capture_on_commit_callbacks):
+    session, now = a_session(), timezone.now()
+    evaluation = services.request_evaluation(session=session, now=now)
+
+    with django_capture_on_commit_callbacks() as of_a_lost_one:
+        services.request_evaluation(session=session, now=now)
+    Evaluation.objects.filter(pk=evaluation.pk).lease(until=now + timedelta(minutes=1), now=now)
+    with django_capture_on_commit_callbacks() as of_a_running_one:
+        services.request_evaluation(session=session, now=now)
+    with django_capture_on_commit_callbacks() as of_a_dead_one:
+        services.request_evaluation(session=session, now=now + timedelta(minutes=2))
+
+    asked = [len(of_a_lost_one), len(of_a_running_one), len(of_a_dead_one)]
+    assert asked == [1, 0, 1]
 
 
 @pytest.mark.django_db(transaction=True)  # the view that waits gives its connection back

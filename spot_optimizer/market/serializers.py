@@ -3,15 +3,13 @@ from typing import Any
 from rest_framework import serializers
 
 from spot_optimizer.aws.products import LINUX, PRODUCTS, Product
-from spot_optimizer.fields import RegionField
+from spot_optimizer.fields import Choice, RegionField
 from spot_optimizer.market.models import Pool, SpotPrice
 
 
 class Asked(serializers.Serializer):
     region = RegionField()
-    product = serializers.ChoiceField(
-        [product.description for product in PRODUCTS], default=LINUX.description
-    )
+    product = Choice([product.description for product in PRODUCTS], default=LINUX.description)
 
     def validate_product(self, name: str) -> Product:
         return next(product for product in PRODUCTS if product.description == name)

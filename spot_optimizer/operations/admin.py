@@ -47,7 +47,7 @@ class JobAdmin(PeriodicTaskAdmin):
             self.message_user(request, f"{job.name}: {refusal}", messages.ERROR)
             return
         self.log_change(request, job, f"Asked for a run now: {task_id}.")
-        told = f"{job.name} is asked for. Its run appears here when a worker takes it up."
+        told = f"Asked for a run of {job.name}. It appears here when a worker takes it up."
         self.message_user(request, told, messages.SUCCESS)
 
 

@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import path
 from rest_framework.permissions import AllowAny
@@ -24,6 +25,7 @@ FAILURES = {
     "aws": lambda: errors.AwsRefused("AWS says no.", aws_code="UnauthorizedOperation"),
     "aws-timeout": lambda: errors.AwsTimeout("AWS did not answer."),
     "unavailable": lambda: errors.Unavailable("The broker is away.", retry_after=3),
+    "database": lambda: OperationalError(SECRET),
     "conflict": lambda: errors.Conflict("Not now."),
 }
 

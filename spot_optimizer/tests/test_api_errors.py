@@ -183,6 +183,7 @@ class TestRefusals:
             ("forbidden", 403, "role_required"),
             ("suspicious", 400, "malformed"),
             ("too-big", 413, "too_large"),
+            ("database", 503, "unavailable"),
         ],
     )
     @pytest.mark.parametrize("where", ["/api/v1/", "/plain/"])

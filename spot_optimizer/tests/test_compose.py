@@ -1,8 +1,10 @@
 """What docker-compose.yml promises, as far as that shows without a container engine."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from tempfile import NamedTemporaryFile
 
 import pytest
@@ -103,6 +105,32 @@ class TestTheFile:
         }
 
         assert sum(sizes.values()) + sizes["web"] + sizes["worker"] <= POSTGRES_CONNECTIONS
+
+
+@needs_compose
+def test_the_secrets_that_the_readme_makes_are_taken(tmp_path):
+    readme = (BASE_DIR / "README.md").read_text()
+    script = re.search(r"python3 - >> \.env <<'END'\n(.*?)\nEND\n", readme, re.DOTALL)[1]
+    made = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    settings = dict(line.split("=", 1) for line in made.splitlines())
+
+    done = config(**settings)
+
+    assert done.returncode == 0, done.stderr
+    web = yaml.safe_load(done.stdout)["services"]["web"]["environment"]
+    # Where it listens and keeps its files is the container's affair.
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=BASE_DIR,
+        env={name: str(value) for name, value in web.items()}
+        | {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_image_holds_no_tests_and_no_emulator():

@@ -11,11 +11,11 @@ from spot_optimizer.settings import BASE_DIR
 ODD = "a-value-to-keep-quiet"
 
 
-def run(*arguments, var_dir, **environment):
+def run(*arguments, var_dir, program=("manage.py",), **environment):
     secrets = ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "ENV")
     clean = {name: value for name, value in os.environ.items() if name not in secrets}
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=BASE_DIR,
         env=clean
         | {"DJANGO_SETTINGS_MODULE": "spot_optimizer.settings", "VAR_DIR": str(var_dir)}
@@ -43,6 +43,30 @@ def test_a_bad_environment_is_told_in_sentences(environment, words, tmp_path):
     assert all(each in done.stderr for each in words)
     assert "Traceback" not in done.stderr
     assert ODD not in done.stderr
+
+
+CELERY = ("-m", "celery", "-A", "spot_optimizer")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [("-m", "spot_optimizer.server"), (*CELERY, "worker"), (*CELERY, "beat")],
+    ids=["server", "worker", "beat"],
+)
+@pytest.mark.parametrize(
+    "environment",
+    [{"API_PORT": ODD, "ENV": "PRODUCTION"}, {"DATABASE_URL": ODD}],
+    ids=lambda value: next(iter(value)),
+)
+def test_every_process_tells_it_in_the_same_sentences(program, environment, tmp_path):
+    run("check", var_dir=tmp_path)  # makes the secrets that are not what is wrong
+    told = run("check", var_dir=tmp_path, **environment)
+
+    done = run(program=program, var_dir=tmp_path, **environment)
+
+    assert (done.returncode, done.stderr) == (1, told.stderr)
+    assert "Traceback" not in done.stderr
+    assert ODD not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "x", "٨"])

@@ -14,6 +14,7 @@ from sandbox.jobs.cleanup import clean_up
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
 from spot_optimizer.server import STOP_WITHIN
+from spot_optimizer.tests.platform import Platform
 from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
 from streaming.publish import log
 from streaming.threads import in_thread
@@ -118,6 +119,33 @@ async def test_who_comes_again_to_another_server_misses_nothing(server):
     other.stop()
 
     assert (frames, seen) == ([], [1, 2])
+
+
+def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
+    with Platform(tmp_path / "var") as platform:
+        token = platform.a_token()
+        session = platform.a_session(token)
+        platform.emulator("/delay", action="*", seconds=9, times=1000)
+        path = f"/api/v1/sandbox/sessions/{session['session_id']}/evaluate"
+        platform.ask("POST", path, {}, token, Prefer="respond-async")
+        until_told(platform, session, token, "Asking AWS about")
+        since = time.monotonic()
+
+        platform.process.send_signal(signal.SIGTERM)
+        code = platform.process.wait(timeout=STOP_WITHIN + 10)
+
+        assert (code, time.monotonic() - since < STOP_WITHIN + 1) == (0, True)
+        assert "cut off after" in platform.log.read_text()
+
+
+def until_told(platform, session, token, words):
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at:
+        told = platform.lines(session["session_id"], token)
+        if any(words in line.get("message", "") for line in told):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not told: {words}")
 
 
 async def test_a_connection_that_asks_nothing_holds_nobody_up(server):

@@ -124,7 +124,7 @@ class TestRunNow:
         answer = operator.post(path)
 
         assert answer.status_code == 302
-        assert said(answer)[0].startswith("counts is asked for.")
+        assert said(answer)[0].startswith("Asked for a run of counts.")
         [(who, what)] = trace()
         assert who.startswith("counts")
         assert what.startswith("Asked for a run now: ")

@@ -237,10 +237,13 @@ def test_a_worker_serves_its_own_counters(tmp_path):
     assert "spot_optimizer_sessions" not in found  # rows are told by web, or a sum counts twice
 
 
-def test_a_port_in_use_stops_a_worker_with_one_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("pool", "said"), [("threads", "cannot be used"), ("prefork", "needs --pool threads")]
+)
+def test_a_port_that_is_in_use_or_would_tell_half_stops_a_worker(tmp_path, pool, said):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(
-            [sys.executable, "-m", "celery", "-A", "spot_optimizer", "worker"],
+            [sys.executable, "-m", "celery", "-A", "spot_optimizer", "worker", "--pool", pool],
             cwd=ROOT,
             env=a_workers_environment(tmp_path, taken.getsockname()[1]),
             capture_output=True,
@@ -251,6 +254,7 @@ def test_a_port_in_use_stops_a_worker_with_one_sentence(tmp_path):
 
     assert done.returncode != 0
     assert "METRICS_PORT" in done.stderr
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 

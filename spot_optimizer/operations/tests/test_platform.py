@@ -88,8 +88,9 @@ def test_a_job_that_is_run_by_hand_shows_what_it_did(platform):
         front_page,
     )
 
-    operator.submit(path, shown_at="/admin/")
+    told = operator.submit(path, shown_at="/admin/")
 
+    assert "Asked for a run of update_session_counts" in told
     until(lambda: "corrected 0" in operator.read("/admin/"))
     runs = operator.read("/admin/django_celery_results/taskresult/")
     assert "update_session_counts" in runs

@@ -9,9 +9,12 @@ import pytest
 from playwright.async_api import expect
 
 from sandbox.templatetags import amounts
-from spot_optimizer.tests.platform import ROOT
+from spot_optimizer.tests.browser.people import a_person
+from spot_optimizer.tests.browser.watching import watched
+from spot_optimizer.tests.platform import ROOT, Platform
 
-SLOW = 60_000  # [ms] the first evaluation of a region fetches its prices
+SLOW = 120_000  # [ms] the first evaluation of a region fetches its prices
+expect.set_options(timeout=20_000)  # [ms] a limit only: what comes sooner is not waited for
 STAGES = [
     "input", "hardware", "advisor", "right_sizing", "risk",
     "safety_gate", "ranking", "signal", "output",
@@ -76,6 +79,8 @@ async def test_an_evaluation_is_asked_for_and_seen_live(page, platform, person, 
     await page.get_by_role("button", name="Evaluate", exact=True).click()
     await expect(page.get_by_role("button", name="Evaluating…")).to_be_disabled()
     await expect(page.locator("[data-run=running]")).to_be_visible()
+    await expect(page.get_by_text("The first evaluation is running")).to_be_visible()
+    await expect(page.locator("[data-part=evaluations]")).to_contain_text("Running")
     await expect(page.locator("[data-decision]")).to_be_visible(timeout=SLOW)
 
     [told] = api(platform, person, session, "/evaluations")["results"]
@@ -115,7 +120,20 @@ async def test_the_log_shows_every_stored_line_in_order(page, platform, person, 
         assert line.get("message", "") in row["text"]
 
 
-async def test_the_preflight_ticks_without_a_reload(page, platform, person, new_page):
+async def test_the_preflight_ticks_check_by_check(page, platform, person):
+    platform.emulator("/delay", action="DescribeInstances", seconds=8, times=1)
+    session = platform.a_session(person.token)
+
+    await visit(page, session)
+
+    checks = page.locator(".check-item")
+    await expect(checks.nth(0)).to_have_attribute("data-status", "passed")
+    await expect(checks.nth(1)).to_have_attribute("data-status", "waiting")
+    await expect(page.locator("[data-preflight=passed]")).to_be_visible(timeout=SLOW)
+    await expect(checks.nth(4)).to_have_attribute("data-status", "passed")
+
+
+async def test_a_check_that_fails_says_what_to_do(page, platform, person):
     unknown = {**platform.facts["instances"][0], "instance_id": "i-0000000000000000f"}
     session = platform.a_session(person.token, unknown)
 
@@ -257,13 +275,14 @@ def publish_lines(platform, session_id, count):
     )
 
 
+@pytest.mark.parametrize("end", ["kill", "stop"])
 async def test_a_restart_of_the_server_neither_loses_nor_doubles_a_line(
-    page, pages, platform, person, evaluated
+    page, pages, platform, person, evaluated, end
 ):
     pages.expect("ERR_CONNECTION|WebSocket|socket")
     await visit(page, evaluated)
 
-    platform.kill()
+    getattr(platform, end)()
     await expect(page.locator("[data-connection=waiting]")).to_contain_text("Reconnecting in")
     platform.start()
     platform.evaluated(evaluated["session_id"], person.token)
@@ -413,6 +432,23 @@ async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person,
     await expect(page.locator("[data-connection=ended]")).to_be_visible(timeout=SLOW)
 
     await axe(page)
+
+
+async def test_a_watcher_who_has_signed_out_is_told_to_sign_in(browser, chromium, tmp_path):
+    with Platform(tmp_path / "var", STREAM_REQUIRE_TICKET="true") as platform:
+        person = a_person(platform)
+        session = platform.a_session(person.token)
+        async with watched(browser, platform.base_url) as pages:
+            pages.expect("ERR_CONNECTION|WebSocket|socket")
+            page = await visit(await pages.open(person), session)  # the owner needs no ticket
+
+            platform.kill()
+            await page.context.clear_cookies()
+            platform.start()
+
+            connection = page.locator("[data-connection-detail]")
+            await expect(connection).to_contain_text("Sign in as its owner", timeout=SLOW)
+            await expect(page.locator("[data-connection=stopped]")).to_be_visible()
 
 
 async def test_somebody_elses_session_is_a_page_that_says_so(page, pages, new_person, platform):

@@ -21,7 +21,9 @@ EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "6"))
 CONFIG = schemathesis.Config.from_dict(
     {
         "generation": {"max-examples": EXAMPLES, "deterministic": True, "no-shrink": True},
-        "checks": {},
+        # Off: no schema can say that a password is weak or wrong, a cursor none of ours, a name
+        # is taken or a moment is too early; what is refused so is a 400 of well-formed fields.
+        "checks": {"positive_data_acceptance": {"enabled": False}},
     }
 )
 SCHEMA = schemathesis.openapi.from_dict(the_schema(), config=CONFIG)

@@ -21,7 +21,7 @@ const logView = new LogView(document.getElementById("log"));
 const pipeline = new Pipeline(() => part("pipeline"));
 const countdown = new Countdown(() => parts.refresh());
 const connection = new Connection(document.getElementById("log"), () => stream.open());
-const parts = new Parts((names) => names.forEach(enliven));
+const parts = new Parts((names) => names.forEach(enliven), isAhead);
 const actions = new Actions(data, changed);
 let isReplayed = false; // lines up to the page's own are history: it shows already what they told
 
@@ -52,11 +52,19 @@ function take(line) {
     announcer.say(textOf(line));
     parts.refresh({ force: ["pipeline"] });
   } else if (isLog && (line.stage || line.log_type === "SCRAPER")) {
-    if (pipeline.take(line)) showBusy();
+    if (!pipeline.take(line)) return;
+    showBusy();
+    parts.refresh();
   } else if (!isLog || line.log_type === "PREFLIGHT") {
     if (!isLog) announcer.say(textOf(line));
     parts.refresh();
   }
+}
+
+/** Lamps that are lit by lines are newer than those of an answer on its way. */
+function isAhead({ dataset }) {
+  const isRunning = dataset.run === "running" && part("pipeline").dataset.run === "running";
+  return dataset.part === "pipeline" && isRunning;
 }
 
 function changed() {

@@ -7,10 +7,15 @@ export class Parts {
   #isAsking = false;
   #isAskedAgain = false;
   #swapped;
+  #isAhead;
 
-  /** `swapped(names)` is told which parts are new in the page. */
-  constructor(swapped) {
+  /**
+   * `swapped(names)` is told which parts are new in the page; `isAhead(part)` says whether the page
+   * already shows more than this part of the server's answer, which was rendered a moment ago.
+   */
+  constructor(swapped, isAhead) {
     this.#swapped = swapped;
+    this.#isAhead = isAhead;
     this.#remember(document);
   }
 
@@ -45,7 +50,7 @@ export class Parts {
     const open = [...document.querySelectorAll("details[open][id]")].map(({ id }) => id);
     for (const part of page.querySelectorAll("[data-part]")) {
       const name = part.dataset.part;
-      if (this.#shown.get(name) === part.outerHTML) continue;
+      if (this.#shown.get(name) === part.outerHTML || this.#isAhead(part)) continue;
       this.#shown.set(name, part.outerHTML);
       document.querySelector(`[data-part="${name}"]`).replaceWith(document.adoptNode(part));
       names.push(name);

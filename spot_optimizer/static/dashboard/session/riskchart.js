@@ -45,15 +45,17 @@ export class RiskChart {
     this.#leave();
     const known = pools.filter((pool) => pool.price > 0 && pool.crash_probability != null);
     if (!known.length) return;
-    const { x, y } = axesFor(known, widthOf(this.#box));
-    this.#chart = plot(widthOf(this.#box), x, y);
+    const width = widthOf(this.#box);
+    const { x, y } = axesFor(known, width);
+    this.#chart = plot(width, x, y);
     this.#points = known.map((pool) => {
       const mark = isMarked(pool);
       return { pool, mark, x: x.scale(pool.crash_probability), y: y.scale(pool.price) };
     });
     const rank = { "": 0, current: 1, target: 2 }; // marks lie above the others
     const inOrder = [...this.#points].sort((a, b) => rank[a.mark] - rank[b.mark]);
-    this.#chart.append(...inOrder.map(shapeOf), svg("circle", { class: "halo", r: 9 }));
+    const shapes = inOrder.map((point) => shapeOf(point, width));
+    this.#chart.append(...shapes, svg("circle", { class: "halo", r: 9 }));
     this.#box.prepend(this.#chart);
   }
 
@@ -125,24 +127,27 @@ function axesFor(pools, width) {
   };
 }
 
-function shapeOf({ pool, mark, x, y }) {
-  if (mark === "current") {
-    return svg("g", { class: "mark current" }, diamond(x, y, 8), labelOf("Now", x, y));
-  }
-  if (mark === "target") {
-    const rings = [svg("circle", { cx: x, cy: y, r: 8 }), svg("circle", { class: "core", cx: x, cy: y, r: 3 })];
-    return svg("g", { class: "mark target" }, ...rings, labelOf("Target", x, y));
+function shapeOf({ pool, mark, x, y }, width) {
+  if (mark) {
+    const [shape, word] = mark === "current" ? [diamond(x, y), "Now"] : [ring(x, y), "Target"];
+    return svg("g", { class: `mark ${mark}` }, ...shape, labelOf(word, x, y, width));
   }
   const kind = pool.rejected_because ? "rejected" : pool.purchase;
   return svg("circle", { class: `pool ${kind}`, cx: x, cy: y, r: 3.5 });
 }
 
-function diamond(x, y, r) {
-  return svg("path", { d: `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` });
+function diamond(x, y, r = 8) {
+  return [svg("path", { d: `M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}Z` })];
 }
 
-function labelOf(text, x, y) {
-  return svg("text", { class: "label", x: x + 13, y: y + 4 }, text);
+function ring(cx, cy) {
+  return [svg("circle", { cx, cy, r: 8 }), svg("circle", { class: "core", cx, cy, r: 3 })];
+}
+
+function labelOf(text, x, y, width) {
+  const isAtEnd = x > width - 80;
+  const place = { x: isAtEnd ? x - 13 : x + 13, "text-anchor": isAtEnd ? "end" : "start" };
+  return svg("text", { class: "label", y: y + 4, ...place }, text);
 }
 
 function wordsFor({ pool, mark }) {

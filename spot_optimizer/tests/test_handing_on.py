@@ -1,0 +1,101 @@
+"""A worker that is asked to stop finishes what it has begun, or hands it on."""
+
+import time
+
+import pytest
+import redis
+import urllib3
+
+from sandbox.tasks import FINISH_WITHIN
+from spot_optimizer.tests.composed import Composed, needs_services, until
+
+pytestmark = needs_services
+
+
+@pytest.fixture
+def project(tmp_path, emulator):
+    with Composed(tmp_path, ENV="TEST", AWS_ENDPOINT_URL=emulator.url) as project:
+        assert project.start("migrate").process.wait(timeout=120) == 0
+        yield project
+
+
+class Owner:
+    """Somebody who opens sessions and asks for evaluations, and does not wait for them."""
+
+    def __init__(self, project, emulator) -> None:
+        self.web, self.emulator, self.token = project.start("web").until_healthy(), emulator, ""
+        body = {"email": "a@example.com", "username": "a", "password": "SecurePassword123"}
+        self.token = self.ask("POST", "/auth/register", body)["access_token"]
+
+    def ask(self, method, path, body=None, **headers):
+        return urllib3.request(
+            method,
+            f"http://127.0.0.1:{self.web.port}/api/v1{path}",
+            json=body,
+            headers=headers | ({"Authorization": f"Bearer {self.token}"} if self.token else {}),
+            retries=False,
+            timeout=30,
+        ).json()
+
+    def open_session(self):
+        """Return the address of a new session; its preflight is asked for."""
+        instance = self.emulator.instances("spot")[0]
+        body = {
+            "instance_id": instance["instance_id"],
+            "instance_type": instance["instance_type"],
+            "availability_zone": instance["availability_zone"],
+            "aws_region": instance["region"],
+            "aws_access_key": self.emulator.access_key,
+            "aws_secret_key": self.emulator.secret_key,
+        }
+        return f"/sandbox/sessions/{self.ask('POST', '/sandbox/sessions', body)['session_id']}"
+
+    def evaluate(self, session):
+        asked = self.ask("POST", f"{session}/evaluate", {}, Prefer="respond-async")
+        return f"{session}/evaluations/{asked['evaluation_id']}"
+
+    def preflight_of(self, session):
+        return self.ask("GET", session)["preflight"]["state"]
+
+    def messages(self, session):
+        lines = self.ask("GET", f"{session}/logs?limit=200")["results"]
+        return [line["message"] for line in lines if line["type"] == "log"]
+
+
+def test_what_can_be_finished_is_finished_first(project, emulator):
+    owner = Owner(project, emulator)
+    worker = project.start("worker").until_healthy()
+    emulator.delay("GetCallerIdentity", seconds=4)
+    session = owner.open_session()
+    until(lambda: "sandbox.preflight" in worker.said, what="the preflight")
+
+    code = worker.stop()
+
+    assert (code, owner.preflight_of(session)) == (0, "passed")
+    broker = redis.from_url(project.environment["REDIS_URL"])
+    assert (broker.llen("celery"), broker.hlen("unacked")) == (0, 0)
+
+
+def test_what_cannot_is_taken_up_at_once_by_the_next(project, emulator):
+    owner = Owner(project, emulator)
+    worker = project.start("worker").until_healthy()
+    emulator.delay("*", seconds=8, times=1000)  # longer, all together, than a worker waits
+    session = owner.open_session()
+    evaluation = owner.evaluate(session)
+    until(lambda: "Asking AWS about" in " ".join(owner.messages(session)), what="the evaluation")
+    since = time.monotonic()
+
+    code = worker.stop()
+    took = time.monotonic() - since
+    emulator.reset()
+    emulator.deny("ec2:DescribeInstances")  # so that both are soon settled
+    other = project.start("worker", number=2)
+    until(lambda: owner.ask("GET", evaluation)["state"] == "failed", seconds=120, what="an end")
+    until(lambda: owner.preflight_of(session) == "failed", seconds=120, what="the preflight")
+
+    assert code == 0
+    assert FINISH_WITHIN <= took < FINISH_WITHIN + 6
+    assert "another run has it" not in other.said  # as it would, were the leases not given back
+    told = owner.messages(session)
+    assert sum("Asking AWS about" in message for message in told) == 1
+    assert sum("Preflight failed" in message for message in told) == 1
