@@ -12,8 +12,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+from autobahn.websocket.protocol import PreparedMessage
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
@@ -43,6 +45,14 @@ class ClientGone(OSError):
     """Nobody takes what is sent there."""
 
 
+@lru_cache(maxsize=64)
+def _framed(text: str) -> bytes:
+    """Return a line as it goes over the wire: the same to all its watchers, so made once."""
+    frame = PreparedMessage(text.encode(), isBinary=False, applyMask=False, doNotCompress=True)
+    sent: bytes = frame.payloadHybi
+    return sent
+
+
 class WatcherProtocol(WebSocketProtocol):
     is_paused = False
     is_waited_for = False  # beyond its close frame, when the server stops
@@ -63,8 +73,12 @@ class WatcherProtocol(WebSocketProtocol):
         self.transport.resumeProducing()
 
     def serverSend(self, content: str, binary: bool = False) -> None:  # noqa: N802, FBT001, FBT002
-        if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):  # or it would be an error
+        if self.state in (self.STATE_CLOSING, self.STATE_CLOSED):  # or it would be an error
+            return
+        if binary or self.state != self.STATE_OPEN:
             super().serverSend(content, binary)
+        else:
+            self.transport.write(_framed(content))
 
     def serverClose(self, code: int | None = None) -> None:  # noqa: N802
         # sendClose would refuse 1011, which tells a client that this is our fault.
