@@ -37,7 +37,8 @@ class CountingRedis(RedisCache):
     """
 
     def hit(self, key: str, period: int) -> Hits:
-        found: Any = _redis(self._servers[0], **self._options).eval(self.HIT, 1, self.make_key(key), period)
+        redis = _redis(self._servers[0], **self._options)
+        found: Any = redis.eval(self.HIT, 1, self.make_key(key), period)
         return Hits(found[0], found[1] / 1000)
 
 
