@@ -56,10 +56,10 @@ class StaticFiles(WhiteNoiseMiddleware):
 
 
 class Common(CommonMiddleware):
-    """Django's own, but our health is told under any name: who asks may only know an address."""
+    """Django's own, but probes are answered under any name: they may only know an address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        if request.path_info in settings.HEALTH_PATHS:
+        if request.path_info in settings.PROBED_PATHS:
             return None
         return super().process_request(request)
 

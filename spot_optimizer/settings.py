@@ -401,9 +401,9 @@ SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
-# Load balancers and the container itself ask for our health in the clear, and by address.
-HEALTH_PATHS = ("/health", "/health/live", "/health/ready")
-SECURE_REDIRECT_EXEMPT = [f"^{path[1:]}$" for path in HEALTH_PATHS]
+# Load balancers, the container itself and Prometheus ask for these in the clear, and by address.
+PROBED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics")
+SECURE_REDIRECT_EXEMPT = [f"^{path[1:]}$" for path in PROBED_PATHS]
 SECURE_HSTS_SECONDS = 31536000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
 SECURE_HSTS_PRELOAD = IS_PRODUCTION

@@ -13,6 +13,7 @@ from spot_optimizer.settings import BASE_DIR
 from spot_optimizer.tests.test_code_rules import PRODUCTION
 from spot_optimizer.tests.test_server import RunningServer
 
+METRICS_TOKEN = "tests-only-" + "m" * 40
 BY_TLS = {"Host": "spot.example.com", "X-Forwarded-Proto": "https"}
 LINKED = re.compile(r"""(?:href|src)=["'](/static/[^"']+)""")
 
@@ -39,7 +40,8 @@ def server(tmp_path_factory):
     """One on a database without tables: none of what is asked here needs more."""
     folder = tmp_path_factory.mktemp("production")
     database = f"sqlite:///{folder}/db.sqlite3"
-    server = Server(**PRODUCTION, VAR_DIR=str(folder), DATABASE_URL=database, REDIS_URL="").wait()
+    own = {"VAR_DIR": str(folder), "DATABASE_URL": database, "REDIS_URL": ""}
+    server = Server(**PRODUCTION, **own, METRICS_TOKEN=METRICS_TOKEN).wait()
     yield server
     stopped(server)
 
@@ -79,6 +81,13 @@ def test_load_balancers_may_ask_for_its_health_in_the_clear_by_address(server, p
     answer = server.ask(path, Host=host)
 
     assert (answer.status, answer.json()["status"]) == (200, "ok")
+
+
+def test_metrics_are_for_who_has_the_token_in_the_clear_too(server):
+    token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+
+    assert server.ask("/metrics", Host="10.1.2.3").status == 401
+    assert server.ask("/metrics", Host="10.1.2.3", **token).status == 200
 
 
 @pytest.mark.parametrize("path", ["/health/x", "/healthy", "/x/health", "/health/live/"])
