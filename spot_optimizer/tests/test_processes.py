@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -108,6 +110,20 @@ def test_two_workers_never_run_one_evaluation_twice(platform, walker):
     assert len([line for line in lines if line["type"] == "decision"]) == 1
     assert len([line for line in lines if line.get("message", "").startswith("Asking AWS")]) == 1
     assert all("sandbox.evaluate[" in worker.said for worker in platform.workers)
+
+
+def test_guesses_are_counted_over_both_webs(platform):
+    guess = {"email": "guessed@example.com", "password": "Not-the-password-1"}
+
+    def attempt(number):
+        return platform.webs[number % 2].ask("POST", "/api/v1/auth/login", guess)
+
+    with ThreadPoolExecutor(8) as guessers:
+        answers = list(guessers.map(attempt, range(30)))
+
+    assert Counter(answer.status for answer in answers) == {401: 10, 429: 20}
+    refused = [answer for answer in answers if answer.status == 429]
+    assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
 
 
 def test_the_beat_ends_a_session_that_is_over(platform, walker):

@@ -1,0 +1,123 @@
+"""Who uses the platform while something breaks: users who ask, watchers who watch and resume."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import urllib3
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import connect
+
+from spot_optimizer.tests.platform import Edge
+
+PAUSE = 0.5  # [s] of a user between two evaluations, of a watcher before he comes again
+ENDED = 4410
+NOBODY = "no connection"
+BROKEN_OFF = "broken off"
+
+
+class Seen(NamedTuple):
+    at: float  # [s] monotonic
+    asked_at: float
+    what: str
+
+
+class User(threading.Thread):
+    """Asks for one evaluation after the other, of one session, at either web in turn."""
+
+    def __init__(self, name: str, webs: Sequence[Edge], instance: dict[str, Any]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.webs = list(webs)
+        self.token = self.webs[0].a_token(name)
+        self.session = self.webs[-1].a_session(self.token, instance)
+        self.own = f"/api/v1/sandbox/sessions/{self.session['session_id']}"
+        self.seen: list[Seen] = []
+        self.accepted: set[str] = set()
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        for web in cycle(self.webs):
+            if self.over.wait(PAUSE):
+                return
+            self.evaluate(web)
+
+    def evaluate(self, web: Edge) -> None:
+        asked_at = time.monotonic()
+        what = self._what_the_answer_says(web)
+        self.seen.append(Seen(time.monotonic(), asked_at, what))
+
+    def _what_the_answer_says(self, web: Edge) -> str:
+        try:
+            answer = web.ask("POST", f"{self.own}/evaluate", {}, self.token)
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
+            return NOBODY
+        except urllib3.exceptions.HTTPError:
+            return BROKEN_OFF
+        told = answer.json() if answer.data.startswith(b"{") else {}
+        if "evaluation_id" in told:
+            self.accepted.add(told["evaluation_id"])
+        says_when = answer.status not in (429, 503) or "Retry-After" in answer.headers
+        what = f"{answer.status} {told.get('state') or told.get('code') or answer.data[:40]}"
+        return what if says_when else f"{what}, not when to come back"
+
+    def has_decided_since(self, moment: float) -> bool:
+        """Whether he has got a decision for which he asked after that moment."""
+        return any(
+            seen.asked_at >= moment and seen.what == "200 decided" for seen in list(self.seen)
+        )
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All of his session, those included whose answer he never got."""
+        path = f"{self.own}/evaluations?limit=200"
+        return self.webs[0].ask("GET", path, token=self.token).json()["results"]
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self.webs[0].ask(
+            "GET", f"{self.own}/logs", token=self.token, Accept="application/x-ndjson"
+        )
+        return [json.loads(line) for line in text.data.splitlines()]
+
+
+class Watcher(threading.Thread):
+    """Watches a session to its end, and comes again with the last line he saw, at the next web."""
+
+    def __init__(self, session_id: str, webs: Sequence[Edge]) -> None:
+        super().__init__(name=f"watcher of {session_id}", daemon=True)
+        self.session_id, self.webs = session_id, list(webs)
+        self.lines: list[dict[str, Any]] = []
+        self.arrivals: list[tuple[float, float]] = []  # [s] monotonic, and how late the line was
+        self.closes: list[Seen] = []
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        for web in cycle(self.webs):
+            began = time.monotonic()
+            what = self._watch(web)
+            self.closes.append(Seen(time.monotonic(), began, what))
+            if what == str(ENDED) or self.over.wait(PAUSE):
+                return
+
+    def _watch(self, web: Edge) -> str:
+        after = self.lines[-1]["seq"] if self.lines else 0
+        where = f"/api/v1/ws/sandbox/{self.session_id}?after={after}"
+        try:
+            with connect(f"ws://127.0.0.1:{web.port}{where}", close_timeout=1) as socket:
+                welcome = json.loads(socket.recv())
+                while True:
+                    self._take(json.loads(socket.recv()), welcome.get("last_seq", 0))
+        except ConnectionClosed as closed:
+            return str(closed.rcvd.code) if closed.rcvd else BROKEN_OFF
+        except (OSError, WebSocketException):
+            return NOBODY
+
+    def _take(self, frame: dict[str, Any], replayed: int) -> None:
+        if "seq" not in frame:
+            return
+        self.lines.append(frame)
+        if frame["seq"] > replayed:  # what was there before he came is not late
+            late = datetime.now(UTC) - datetime.fromisoformat(frame["timestamp"])
+            self.arrivals.append((time.monotonic(), late.total_seconds()))
