@@ -12,8 +12,9 @@ from accounts.permissions import IsLab
 from lab import queries, serializers, services
 from lab.models import ModelRegistry
 from lab.pipeline import pipeline_status
-from spot_optimizer.api import NewestFirst, checked, page_of
+from spot_optimizer.api import checked
 from spot_optimizer.bodies import told
+from spot_optimizer.paging import NewestFirst, page_of
 from spot_optimizer.schema import ErrorOut
 
 

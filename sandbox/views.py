@@ -19,10 +19,11 @@ from sandbox import queries, serializers, services
 from sandbox.models import SandboxSession
 from sandbox.opening import open_from
 from sandbox.shapes import EvaluationShape, EvaluationWithPoolsShape, LinesShape
-from spot_optimizer.api import NewestFirst, checked, limit_of, page_of
+from spot_optimizer.api import checked
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.bodies import told
 from spot_optimizer.errors import Invalid, Unauthenticated
+from spot_optimizer.paging import NewestFirst, limit_of, page_of
 from spot_optimizer.schema import ErrorOut
 from streaming.queries import lines_after, stored_lines
 

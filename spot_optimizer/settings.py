@@ -300,7 +300,7 @@ REST_FRAMEWORK = {
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "spot_optimizer.api.Negotiation",
-    "DEFAULT_PAGINATION_CLASS": "spot_optimizer.api.NewestFirst",
+    "DEFAULT_PAGINATION_CLASS": "spot_optimizer.paging.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "spot_optimizer.schema.Schema",
     "EXCEPTION_HANDLER": "spot_optimizer.api.answer_for",
     "NUM_PROXIES": NUM_PROXIES,
