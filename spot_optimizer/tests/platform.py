@@ -157,10 +157,14 @@ class Platform(Edge):
         raise AssertionError(f"did not start within {START_WITHIN} s:\n{self.log.read_text()}")
 
     def __enter__(self) -> "Platform":
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.kill()
 
     def stop(self) -> int:

@@ -87,7 +87,10 @@ function showBusy() {
 function enliven(name) {
   const element = part(name);
   localize(element);
-  if (name === "head") countdown.show();
+  if (name === "head") {
+    countdown.show();
+    element.querySelector("#end")?.removeAttribute("disabled"); // a click before this did nothing
+  }
   if (name === "head" || name === "pipeline") showBusy();
   if (name === "candidates" && element.dataset.evaluationUrl) {
     new Candidates(element, data.rejections).load(element.dataset.evaluationUrl);
