@@ -1,7 +1,8 @@
 """
 The edge of the server: what it refuses before the application hears of it, in the one error shape.
 
-Twisted cuts off, or answers with an empty 400, what is too long, too late or no HTTP at all.
+Twisted cuts off, or answers with an empty 400, what is too long, too late or no HTTP at all. How
+many connections one address may hold is for the proxy to say: behind it all have its own address.
 """
 
 import daphne.server  # isort: skip  # noqa: F401  # first: it installs the reactor

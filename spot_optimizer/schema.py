@@ -85,8 +85,10 @@ class Schema(AutoSchema):
         if operation is None:
             return None
         error = self.resolve_serializer(ErrorOut, "response").ref
-        content = {"application/json": {"schema": error}}
         told = operation["responses"]
+        # A refusal comes in the format that was asked for, where the answer would have.
+        kinds = {kind for each in told.values() for kind in each.get("content", {})}
+        content = {kind: {"schema": error} for kind in sorted(kinds | {"application/json"})}
         for status in sorted(self._refusals(operation) | {int(each) for each in told} - {200}):
             if status in REFUSALS:
                 told[str(status)] = {"content": content, "description": REFUSALS[status]}
