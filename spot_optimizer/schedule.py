@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.utils import timezone
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from spot_optimizer import heartbeat
@@ -10,5 +11,21 @@ class Schedule(DatabaseScheduler):
 
     def tick(self, *args: Any, **options: Any) -> float:
         delay: float = super().tick(*args, **options)
+        if self._forget_the_future():
+            delay = 0
         heartbeat.beat()  # behind it: a look that failed, or hangs, is none
         return delay
+
+    def _forget_the_future(self) -> bool:
+        """
+        Count from now where the last run is yet to come: somebody set the clock back.
+
+        Celery itself would wait until the clock has caught up, silently.
+        """
+        now = timezone.now()
+        ahead = [entry for entry in self._schedule.values() if entry.last_run_at > now]
+        for entry in ahead:
+            entry.last_run_at = now
+        if ahead:
+            self._heap = None  # its moments are of the other clock
+        return bool(ahead)
