@@ -41,6 +41,17 @@ def test_variables_in_its_tables_are_in_the_example_of_an_environment(document):
             assert f"{name}=" in EXAMPLE, name
 
 
+def test_metrics_it_names_are_there():
+    text = (ROOT / "docs/operations.md").read_text()
+    sources = ["spot_optimizer/metrics.py", "spot_optimizer/operations/rows.py"]
+    code = "".join((ROOT / source).read_text() for source in sources)
+
+    named = set(re.findall(r"`(?:\w+\()?spot_optimizer_([a-z_]+)", text))
+    assert len(named) > 3
+    for name in named:
+        assert re.search(rf'"(spot_optimizer_)?{name.removesuffix("_total")}"', code), name
+
+
 def test_every_invariant_of_the_security_model_has_a_test():
     text = (ROOT / "docs/security.md").read_text()
     table = text.partition("## Invariants")[2].partition("\n## ")[0]
