@@ -9,6 +9,7 @@ from accounts.testing import a_user, signed_in
 from sandbox.testing import a_session
 from spot_optimizer.asgi import application
 from spot_optimizer.handler import THREADS
+from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,9 +66,9 @@ async def test_more_requests_than_threads_are_all_answered():
 
 
 async def test_evaluations_that_wait_hold_no_thread_of_the_others():
-    user = await asyncio.to_thread(a_user)
-    session = await asyncio.to_thread(a_session, user=user)
-    client = await asyncio.to_thread(signed_in, user)
+    user = await in_thread(a_user)()
+    session = await in_thread(a_session)(user=user)
+    client = await in_thread(signed_in)(user)
     token = client._credentials["HTTP_AUTHORIZATION"].encode()
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
     headers = [(b"authorization", token), (b"content-type", b"application/json")]
