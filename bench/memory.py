@@ -1,0 +1,84 @@
+"""
+What each process keeps in memory: at rest, after sessions and evaluations, with watchers.
+
+    DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any REDIS_URL=redis://127.0.0.1:6379/9 \
+        python bench/memory.py
+
+The baseline is the same process at rest, before its first request. Shared pages are divided.
+"""
+
+import argparse
+import asyncio
+import time
+from typing import Any
+
+from running import memory, platform
+
+
+def main() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--watchers", type=int, default=500)
+    options = parser.parse_args()
+    with platform() as running:
+        steps = {"at rest (baseline)": _kept(running)}
+        session = _use(running, options.sessions)
+        steps[f"{options.sessions} sessions, evaluated twice"] = _kept(running)
+        steps["… evaluated twice again"] = _again(running, session)
+        steps[f"{options.watchers} watchers"] = asyncio.run(
+            _watched(running, session[0][0], options.watchers)
+        )
+        rest = steps["at rest (baseline)"]
+    table = Table("MiB, PSS", *rest)
+    for name, kept in steps.items():
+        table.add_row(name, *(f"{kept[key]:.0f} ({kept[key] / rest[key]:.2f})" for key in rest))
+    Console().print(table)
+
+
+def _kept(running: Any) -> dict[str, float]:
+    return {
+        "web": memory(running.webs[0].process.pid),
+        "worker": memory(running.workers[0].process.pid),
+        "beat": memory(running.beat.process.pid),
+        "emulator": memory(running.emulator.process.pid),
+    }
+
+
+def _use(running: Any, count: int) -> list[tuple[str, str]]:
+    """Open sessions, five a user, and evaluate each twice; return ids and tokens."""
+    web, opened, token = running.webs[0], [], ""
+    for number in range(count):
+        if number % 5 == 0:
+            token = web.a_token(f"memory-{number}-{time.time_ns()}")
+        opened.append((web.a_session(token)["session_id"], token))
+    _evaluate(web, opened)
+    return opened
+
+
+def _evaluate(web: Any, opened: list[tuple[str, str]]) -> None:
+    for _ in range(2):
+        for session, token in opened:
+            web.evaluated(session, token)
+
+
+def _again(running: Any, opened: list[tuple[str, str]]) -> dict[str, float]:
+    _evaluate(running.webs[0], opened)
+    return _kept(running)
+
+
+async def _watched(running: Any, session: str, count: int) -> dict[str, float]:
+    from websockets.asyncio.client import connect
+
+    url = f"ws://127.0.0.1:{running.webs[0].port}/api/v1/ws/sandbox/{session}?after=0"
+    watchers = [await connect(url, compression=None, ping_interval=None) for _ in range(count)]
+    await asyncio.sleep(2)
+    kept = _kept(running)
+    await asyncio.gather(*(watcher.close() for watcher in watchers))
+    return kept
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""
+How many requests one web process answers, how late, and what each costs it in CPU.
+
+    DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any REDIS_URL=redis://127.0.0.1:6379/9 \
+        python bench/serving.py
+
+The baseline is `GET /health/live` in the same run: all of the server and all middleware, but no
+query, no user and no serializer. A closed loop of threads, each on one connection kept open.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import urllib3
+from running import cpu, platform
+
+API = "/api/v1"
+BASELINE = "GET /health/live (baseline)"
+Ask = Callable[[], Any]
+
+
+def main() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    options = _options()
+    table = Table("request", "at a time", "a second", "p50 ms", "p99 ms", "CPU ms", "of baseline")
+    with platform() as running:
+        web = running.webs[0]
+        for workers in options.workers:
+            base = 0.0
+            for name, makers in _requests(web, workers).items():
+                told, used = _measured(makers, web.process.pid, options.seconds)
+                base = used if name == BASELINE else base
+                ratio = f"{used / base:.1f}" if base else "-"
+                table.add_row(name, str(workers), *told, f"{used:.2f}", ratio)
+    Console().print(table)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8])
+    return parser.parse_args()
+
+
+def _requests(web: Any, workers: int) -> dict[str, list[Ask]]:
+    """Return for each kind of request one caller for each worker, who is a user of its own."""
+    names = [f"bench-{workers}-{number}-{time.time_ns()}" for number in range(workers)]
+    tokens = [web.a_token(name) for name in names]
+    sessions = [web.a_session(token) for token in tokens]
+    for one, token in zip(sessions, tokens, strict=True):
+        web.evaluated(one["session_id"], token)  # the first one fetches a whole region
+    evaluate = [f"{API}/sandbox/sessions/{one['session_id']}/evaluate" for one in sessions]
+    return {
+        BASELINE: [_asking(web, "GET", "/health/live") for _ in tokens],
+        "GET profile": [_asking(web, "GET", f"{API}/auth/profile", token) for token in tokens],
+        "POST and DELETE session": [_open_and_end(web, token) for token in tokens],
+        "POST evaluate": [
+            _asking(web, "POST", path, token) for path, token in zip(evaluate, tokens, strict=True)
+        ],
+    }
+
+
+def _asking(web: Any, method: str, path: str, token: str = "") -> Ask:
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", web.port, maxsize=1)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def ask() -> Any:
+        body = {} if method == "POST" else None
+        answer = pool.request(method, path, json=body, headers=headers, retries=False, timeout=60)
+        if answer.status != 200:
+            raise SystemExit(f"{method} {path}: {answer.status} {answer.data[:200]!r}")
+
+    return ask
+
+
+def _open_and_end(web: Any, token: str) -> Ask:
+    def ask() -> None:
+        session = web.a_session(token)
+        web.ask("DELETE", f"{API}/sandbox/sessions/{session['session_id']}", token=token)
+
+    return ask
+
+
+def _measured(asks: list[Ask], pid: int, seconds: float) -> tuple[list[str], float]:
+    for ask in asks:
+        ask()  # warm
+    used, began = cpu(pid), time.perf_counter()
+    with ThreadPoolExecutor(len(asks)) as threads:
+        laps = sorted(
+            lap
+            for worker in threads.map(lambda ask: _laps(ask, began + seconds), asks)
+            for lap in worker
+        )
+    wall, used = time.perf_counter() - began, cpu(pid) - used
+    late = laps[min(len(laps) - 1, len(laps) * 99 // 100)]
+    told = [f"{len(laps) / wall:.0f}", f"{laps[len(laps) // 2] * 1000:.1f}", f"{late * 1000:.1f}"]
+    return told, used * 1000 / len(laps)
+
+
+def _laps(ask: Ask, until: float) -> list[float]:
+    laps = []
+    while (began := time.perf_counter()) < until:
+        ask()
+        laps.append(time.perf_counter() - began)
+    return laps
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The application as a server runs it, requests changing threads once."""
+
+import asyncio
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+
+from accounts.testing import a_user, signed_in
+from sandbox.testing import a_session
+from spot_optimizer.asgi import application
+from spot_optimizer.handler import THREADS
+from streaming.threads import in_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def asking(path, *, method="GET", headers=(), body=b""):
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), *headers],
+    }
+    request = ApplicationCommunicator(application, scope)
+    await request.send_input({"type": "http.request", "body": body})
+    return request
+
+
+async def ask(path):
+    request = await asking(path)
+    start = await request.receive_output(60)
+    text, more = b"", True
+    while more:
+        part = await request.receive_output(60)
+        text, more = text + part.get("body", b""), part.get("more_body", False)
+    await request.wait()
+    return start["status"], text
+
+
+async def test_an_answer_comes_through():
+    status, text = await ask("/health/live")
+
+    assert (status, b'"ok"' in text) == (200, True)
+
+
+async def test_an_address_that_is_not_there_is_told():
+    status, text = await ask("/nowhere")
+
+    assert (status, b"not_found" in text) == (404, True)
+
+
+async def test_a_file_comes_whole():
+    status, text = await ask("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css")
+
+    assert status == 200
+    assert len(text) > 10_000
+
+
+async def test_more_requests_than_threads_are_all_answered():
+    answers = await asyncio.gather(*(ask("/health/live") for _ in range(2 * THREADS)))
+
+    assert {status for status, _ in answers} == {200}
+
+
+async def test_evaluations_that_wait_hold_no_thread_of_the_others():
+    user = await in_thread(a_user)()
+    session = await in_thread(a_session)(user=user)
+    client = await in_thread(signed_in)(user)
+    token = client._credentials["HTTP_AUTHORIZATION"].encode()
+    path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
+    headers = [(b"authorization", token), (b"content-type", b"application/json")]
+    waiting = [
+        await asking(path, method="POST", headers=headers, body=b"{}") for _ in range(THREADS + 2)
+    ]
+    await asyncio.sleep(1)
+
+    status, _ = await ask("/health/live")
+
+    assert status == 200
+    for request in waiting:
+        assert await request.receive_nothing(0.01, 0.01)  # nobody settles it here
+        await request.send_input({"type": "http.disconnect"})
+        await request.wait(10)
