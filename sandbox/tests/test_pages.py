@@ -188,7 +188,7 @@ class TestNewSession:
             ({"aws_region": "Mars"}, "aws_region", "Give a region&#x27;s code"),
             ({"aws_secret_key": " "}, "aws_secret_key", "This field may not be blank."),
             ({"ttl_minutes": "5"}, "ttl_minutes", "greater than or equal to 15"),
-            ({"mode": "x"}, "mode", "is not a valid choice"),
+            ({"mode": "x"}, "mode", "Give one of: dry_run, live."),
             ({"credentials_expire_at": "soon"}, "credentials_expire_at", "Datetime has wrong"),
             ({"instance_type": "\x00"}, "instance_type", "Null characters are not allowed."),
             (

@@ -5,6 +5,7 @@ import json
 from urllib.parse import urlencode
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -19,7 +20,7 @@ JSON = "application/json"
 
 @pytest.fixture(autouse=True)
 def in_the_database(db: None) -> None:
-    pass
+    cache.clear()  # nobody has asked too often yet
 
 
 def post(body: str | bytes, content_type: str = JSON, path: str = LOGIN, **headers: str):

@@ -208,7 +208,7 @@ class TestOtherActions:
         by_token, others_token = signed_in(user), signed_in(other)
         by_cookie, others_cookie = Client(), Client()
         for client, who in ((by_cookie, user), (others_cookie, other)):
-            client.post("/api/session/login/", {"username": who.email, "password": PASSWORD})
+            client.post("/sign-in", {"email": who.email, "password": PASSWORD})
             assert client.get(PROFILE).status_code == 200
 
         answer = act(operator, "accounts_user", "sign_out", user)
