@@ -19,7 +19,7 @@ from spot_optimizer.schema import ErrorOut
 
 
 class LabView(APIView):
-    """Whoever is signed in reads; the lab and admins write."""
+    # Whoever is signed in reads; the lab and admins write. (A docstring would be in the schema.)
 
     def get_permissions(self) -> list[Any]:
         if self.request.method in SAFE_METHODS:
@@ -30,6 +30,7 @@ class LabView(APIView):
 class AssignModelView(LabView):
     @extend_schema(
         request=serializers.AssignIn,
+        summary="Assign a model to an instance",
         responses={200: serializers.AssignedOut, 404: ErrorOut, 409: ErrorOut},
     )
     def post(self, request: UserRequest) -> Response:
@@ -52,6 +53,7 @@ class ModelsView(LabView):
 
     @extend_schema(
         operation_id="models_list",
+        summary="The registry of models, the newest first",
         responses=serializers.ModelOut(many=True),
     )
     def get(self, request: UserRequest) -> Response:
@@ -59,13 +61,17 @@ class ModelsView(LabView):
 
 
 class ModelView(LabView):
-    @extend_schema(responses=serializers.ModelOut)
+    @extend_schema(summary="One model with its metrics", responses=serializers.ModelOut)
     def get(self, request: UserRequest, model_id: UUID) -> Response:
         return Response(told(serializers.ModelOut, queries.get_model(model_id)))
 
 
 class StageView(LabView):
-    @extend_schema(request=serializers.StageIn, responses=serializers.ModelOut)
+    @extend_schema(
+        summary="Change the stage of a model",
+        request=serializers.StageIn,
+        responses=serializers.ModelOut,
+    )
     def post(self, request: UserRequest, model_id: UUID) -> Response:
         stage = checked(serializers.StageIn, request.data)["stage"]
         model = services.set_stage(
@@ -75,19 +81,25 @@ class StageView(LabView):
 
 
 class PipelineStatusView(LabView):
-    @extend_schema(responses=serializers.PipelineStatusOut)
+    @extend_schema(
+        summary="The stages of an instance's pipeline", responses=serializers.PipelineStatusOut
+    )
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
         return Response(told(serializers.PipelineStatusOut, pipeline_status(config)))
 
 
 class ConfigView(LabView):
-    @extend_schema(responses=serializers.ConfigOut)
+    @extend_schema(summary="An instance's config", responses=serializers.ConfigOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
         return Response(told(serializers.ConfigOut, config))
 
-    @extend_schema(request=serializers.ConfigIn, responses=serializers.ConfigOut)
+    @extend_schema(
+        summary="Change an instance's config",
+        request=serializers.ConfigIn,
+        responses=serializers.ConfigOut,
+    )
     def put(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
         fields = checked(serializers.ConfigIn, request.data, instance_id=instance_id)
@@ -102,6 +114,7 @@ class ExperimentsView(LabView):
 
     @extend_schema(
         operation_id="experiments_list",
+        summary="An instance's experiments, the newest first",
         responses=serializers.ExperimentOut(many=True),
     )
     def get(self, request: UserRequest, instance_id: str) -> Response:

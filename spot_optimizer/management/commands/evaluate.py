@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import OperationalError, ProgrammingError, connection
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rich.console import Console
@@ -51,6 +51,11 @@ class Command(BaseCommand):
             told = self._as_of(options) if options["as_of"] else self._live(options)
         except DomainError as refusal:
             raise CommandError(f"{refusal} ({refusal.code})") from refusal
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                "The database does not answer, or has no tables yet. Start manage.py quickstart "
+                "first, with the same VAR_DIR and DATABASE_URL, or run manage.py migrate."
+            ) from error
         if options["json"]:
             self.stdout.write(json.dumps(told, indent=2))
             return

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from accounts import links
 from accounts.models import User
@@ -68,10 +69,9 @@ class Command(BaseCommand):
     def _say_where(self, facts: dict[str, Any]) -> None:
         base_url = facts["base_url"]
         self._say("✓ Background scheduler started\n  Jobs scheduled:")
-        self._say("    - Cleanup expired sessions (every 5 minutes)")
-        self._say("    - Update session counts (every 10 minutes)")
-        self._say("    - Archive old logs (daily at 2 AM)")
-        self._say("    - Refresh market prices (every 5 minutes)")
+        for job in PeriodicTask.objects.filter(enabled=True).order_by("name"):
+            name = job.name.replace("_", " ").capitalize()
+            self._say(f"    - {name} ({_when(job)})")
         self._say(f"{LINE}\n✓ Server running on {base_url}")
         self._say_sign_in(base_url)
         self._say(f"✓ API docs available at {base_url}/docs")
@@ -183,6 +183,11 @@ Or the main job in one line:
 
   .venv/bin/python manage.py evaluate {instance["instance_id"]} --region {instance["region"]}
 """
+
+
+def _when(job: PeriodicTask) -> str:
+    at = job.crontab
+    return f"{at.human_readable} UTC" if at else str(job.interval)
 
 
 def _shown(path: Path) -> str:

@@ -29,7 +29,7 @@ export class Actions {
   }
 
   #clicked(event) {
-    const name = event.target.closest("[data-action]")?.dataset.action;
+    const name = event.target.closest("[data-action]:not([aria-disabled=true])")?.dataset.action;
     const dialog = document.getElementById("end-dialog");
     if (name === "evaluate") this.evaluate();
     if (name === "end") dialog.showModal();

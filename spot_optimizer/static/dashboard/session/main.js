@@ -80,7 +80,8 @@ function showBusy() {
   if (!button) return;
   const isBusy = actions.isEvaluating || part("pipeline").dataset.run === "running";
   button.dataset.busy = isBusy;
-  button.disabled = isBusy || button.dataset.isActive !== "true";
+  button.disabled = button.dataset.isActive !== "true";
+  button.setAttribute("aria-disabled", isBusy); // a disabled one would lose the focus
   button.textContent = isBusy ? "Evaluating…" : "Evaluate";
 }
 
