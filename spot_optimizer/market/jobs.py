@@ -51,7 +51,7 @@ def ensure_market(
     fetch_on_demand(errand)
     fetch_advisor(errand)
     comparable = InstanceTypeFacts.objects.alike(*alike)
-    watched = errand.watched.filter(instance_type__in=[facts.name for facts in comparable])
+    watched = errand.watched.filter(instance_type__in=comparable.values("name"))
     fetch_first_prices(errand, watched)
     fetch_news(errand, watched)
     until = watched.complete_until()

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Cast
 
 # How long the names AWS gives may be, with room.
 NAME = 32
@@ -207,11 +208,12 @@ class AdvisorBand(models.Model):
 
 
 class InstanceTypeFactsQuerySet(models.QuerySet["InstanceTypeFacts"]):
-    def alike(self, architecture: str, vcpu: int) -> list["InstanceTypeFacts"]:
+    def alike(self, architecture: str, vcpu: int) -> Self:
         """Those of this architecture with from half to twice as many vCPUs, by name."""
         near = self.filter(vcpu__gte=-(-vcpu // 2), vcpu__lte=2 * vcpu)
-        # SQLite cannot ask what a JSON list contains.
-        return [facts for facts in near.order_by("name") if architecture in facts.architectures]
+        # SQLite cannot ask what a JSON list contains, but both can ask what its text does.
+        text = Cast("architectures", models.TextField())
+        return near.alias(text=text).filter(text__contains=f'"{architecture}"').order_by("name")
 
 
 class InstanceTypeFacts(models.Model):
