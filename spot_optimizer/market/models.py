@@ -108,13 +108,6 @@ class Coverage(models.Model):
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
 
 
-class WatchedTypeQuerySet(models.QuerySet["WatchedType"]):
-    def complete_until(self) -> datetime | None:
-        """Up to when the prices of all of them are complete; None if those of none are."""
-        oldest: datetime | None = self.aggregate(oldest=models.Min("until"))["oldest"]
-        return oldest
-
-
 class WatchedType(models.Model):
     """A type whose spot prices in a region are asked for; up to ``until`` they are complete."""
 
@@ -122,8 +115,6 @@ class WatchedType(models.Model):
     product = models.CharField(max_length=PRODUCT)
     instance_type = models.CharField(max_length=NAME)
     until = models.DateTimeField(null=True, blank=True)
-
-    objects = WatchedTypeQuerySet.as_manager()
 
     class Meta:
         ordering = ["region", "instance_type"]
