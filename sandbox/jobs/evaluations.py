@@ -222,6 +222,7 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: Decided, now: datet
             owner=evaluation.session.user,
             instance_id=evaluation.session.instance_id,
             outcome=decided.outcome,
+            inputs=decided.inputs,
             told=decided.body,
             now=now,
         )
