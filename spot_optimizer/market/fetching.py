@@ -133,12 +133,16 @@ def fetch_advisor(errand: Errand) -> None:
     ingest.note_all_told(region=errand.region, what=ADVISOR, now=errand.now)
 
 
-def fetch_first_prices(errand: Errand, reached: Reached) -> None:
-    """Fetch a week of prices of those types that have none, or that were left alone too long."""
+def fetch_first_prices(errand: Errand, reached: Reached) -> bool:
+    """
+    Fetch a week of prices of those types that have none, or that were left alone too long.
+
+    Return whether there were any.
+    """
     known = _known(errand, reached)
     names = [name for name in reached if name not in known]
     if not names:
-        return
+        return False
     errand.say(
         f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
         f"{errand.region}: they are new here."
@@ -149,6 +153,7 @@ def fetch_first_prices(errand: Errand, reached: Reached) -> None:
         _store(errand, group, prices, since)
         done, fetched = done + len(group), fetched + len(prices)
         errand.say(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
+    return True
 
 
 def _several_at_once(
@@ -164,15 +169,16 @@ def _several_at_once(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetch_news(errand: Errand, reached: Reached, *, fresh: timedelta = FRESH) -> None:
-    """Fetch the prices since the last time, if that was longer ago than ``fresh``."""
+def fetch_news(errand: Errand, reached: Reached, *, fresh: timedelta = FRESH) -> bool:
+    """Fetch the prices since the last time, if that was longer ago than ``fresh``: was it?"""
     known = _known(errand, reached)
     oldest = min(known.values(), default=errand.now)
     if oldest >= errand.now - fresh:
-        return
+        return False
     errand.say(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
     since = oldest - OVERLAP
     _store(errand, list(known), _prices(errand, list(known), since), since)
+    return True
 
 
 def _known(errand: Errand, reached: Reached) -> dict[str, datetime]:

@@ -52,9 +52,12 @@ def ensure_market(
     fetch_on_demand(errand)
     fetch_advisor(errand)
     comparable = frozenset(InstanceTypeFacts.objects.alike(*alike).values_list("name", flat=True))
-    fetch_first_prices(errand, errand.reached(comparable))
-    fetch_news(errand, errand.reached(comparable))
-    until = _complete_until(errand.reached(comparable))
+    reached = errand.reached(comparable)
+    if fetch_first_prices(errand, reached):
+        reached = errand.reached(comparable)
+    if fetch_news(errand, reached):
+        reached = errand.reached(comparable)
+    until = _complete_until(reached)
     if until is None:
         raise NoPrices(
             f"{errand.region} sells no spot capacity that is comparable. Try another region."
