@@ -47,17 +47,18 @@ def store(newest: Any, count: int) -> set[str]:
     from django.utils import timezone
 
     from lab.experiments import log_experiment
-    from spot_optimizer.engine.freeze import inputs_hash, thaw
+    from spot_optimizer.engine.freeze import freeze, hash_of, thaw
     from spot_optimizer.engine.pipeline import decide
 
     base, generator, hashes = thaw(zlib.decompress(newest.inputs)), np.random.default_rng(8), set()
     for number in range(count):
         inputs = varied(base, number, generator)
+        frozen = freeze(inputs)
         told = {
             "model": {"id": newest.model_id, "name": newest.model_name, "version": "varied"},
             "model_fallback": None,
             "pipeline_mode": inputs.stages.pipeline_mode,
-            "inputs_hash": inputs_hash(inputs),
+            "inputs_hash": hash_of(frozen),
             "trace": [],
         }
         hashes.add(told["inputs_hash"])
@@ -66,6 +67,7 @@ def store(newest: Any, count: int) -> set[str]:
             owner=newest.owner,
             instance_id=newest.instance_id,
             outcome=decide(inputs),
+            inputs=frozen,
             told=told,
             now=timezone.now(),
         )

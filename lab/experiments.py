@@ -8,7 +8,7 @@ from uuid import UUID
 from accounts.models import User
 from lab.models import ExperimentLog
 from spot_optimizer.engine import pipeline
-from spot_optimizer.engine.freeze import freeze, inputs_hash, thaw
+from spot_optimizer.engine.freeze import inputs_hash, thaw
 from spot_optimizer.engine.outcome import Outcome
 
 
@@ -26,11 +26,13 @@ def log_experiment(
     owner: User,
     instance_id: str,
     outcome: Outcome,
+    inputs: bytes,
     told: dict[str, Any],
     now: datetime,
 ) -> None:
     """
-    Keep an evaluation that was decided; ``told`` is what its owner is answered.
+    Keep an evaluation that was decided; ``inputs`` are frozen, ``told`` is what its owner is
+    answered.
 
     In the transaction that settles the evaluation: there is one experiment for each, or neither.
     """
@@ -46,7 +48,7 @@ def log_experiment(
         decision=outcome.decision,
         numbers=numbers_of(outcome),
         inputs_hash=told["inputs_hash"],
-        inputs=zlib.compress(freeze(outcome.inputs)),
+        inputs=zlib.compress(inputs),
         milliseconds={step["stage"]: step["ms"] for step in told["trace"]},
         created_at=now,
     )

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models.functions import Now
+from django.db.models import Count, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from accounts.models import User
 from sandbox.models import SandboxAction, SandboxSession
@@ -22,5 +23,6 @@ def note(session_id: UUID, action: str, detail: str = "") -> None:
 
 def count_active_sessions(user_id: UUID, *, now: datetime) -> None:
     """Put the shown number right. It is a cache: nothing is decided by it."""
-    active = SandboxSession.objects.active(at=now).filter(user=user_id).count()
-    User.objects.filter(pk=user_id).update(active_sessions_count=active)
+    active = SandboxSession.objects.active(at=now).filter(user=user_id).order_by().values("user")
+    count = Coalesce(Subquery(active.annotate(number=Count("pk")).values("number")), 0)
+    User.objects.filter(pk=user_id).update(active_sessions_count=count)

@@ -10,7 +10,7 @@ import numpy as np
 from lab.queries import Asked
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
-from spot_optimizer.engine.freeze import inputs_hash
+from spot_optimizer.engine.freeze import freeze, hash_of
 from spot_optimizer.engine.outcome import Outcome, PoolVerdict
 from spot_optimizer.engine.pools import Inputs, Preferences
 
@@ -26,6 +26,7 @@ class Decided(NamedTuple):
     body: dict[str, Any]
     pools: list[dict[str, Any]]
     outcome: Outcome
+    inputs: bytes  # as the engine freezes them
 
 
 def preferences_of(stored: Mapping[str, Any]) -> Preferences:
@@ -55,6 +56,7 @@ def decide(
     kept = [_pool(verdict, zone_names) for verdict in outcome.ranked()]
     rejected = [_pool(verdict, zone_names) for verdict in outcome.rejected()]
     target = None if outcome.target is None else outcome.pool(outcome.target)
+    frozen = freeze(inputs)
     body = {
         "decision": outcome.decision,
         "reason": named(outcome.reason),
@@ -71,9 +73,9 @@ def decide(
         "model_fallback": asked.fallback,
         "market_as_of": inputs.market.as_of,
         "pipeline_mode": inputs.stages.pipeline_mode,
-        "inputs_hash": inputs_hash(inputs),
+        "inputs_hash": hash_of(frozen),
     }
-    return Decided(body, kept + rejected, outcome)
+    return Decided(body, kept + rejected, outcome, frozen)
 
 
 def _check_own_price(inputs: Inputs) -> None:

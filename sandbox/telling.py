@@ -1,7 +1,7 @@
 """Tells the steps of an evaluation, each once, however often the evaluation is taken up again."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -15,12 +15,15 @@ class LeaseLost(Exception):
     """Another run has the evaluation, or it is settled: this run stops and says nothing."""
 
 
-class Teller(NamedTuple):
+@dataclass
+class Teller:
     """Speaks for the run that holds the lease, and for no other."""
 
     evaluation_id: UUID
     stream_id: UUID
     leased_until: datetime
+    told: list[str]  # the steps that were told when the lease was taken, and since
+    kept: list[Line] = field(default_factory=list, init=False)
 
     @transaction.atomic
     def tell(self, step: str, *lines: Line) -> None:
@@ -29,17 +32,21 @@ class Teller(NamedTuple):
 
         :raises LeaseLost: the lease is no longer ours
         """
+        if step in self.told:
+            return
         held = Evaluation.objects.pending().filter(
             pk=self.evaluation_id, leased_until=self.leased_until
         )
-        evaluation = held.select_for_update(no_key=True).only("told").first()
-        if evaluation is None:
+        if not held.update(told=[*self.told, step]):
             raise LeaseLost
-        if step in evaluation.told:
-            return
-        held.update(told=[*evaluation.told, step])
+        self.told.append(step)
         publish(self.stream_id, *lines)
 
+    def keep(self, step: str, line: Line) -> None:
+        """Keep the line of a step for the last publishing, which is about to come."""
+        if step not in self.told:
+            self.kept.append(line)
+
     def publish(self, line: Line) -> None:
-        """Publish the last line, in the transaction that settles the evaluation."""
-        publish(self.stream_id, line)
+        """Publish what is kept and the last line, in the transaction that settles it."""
+        publish(self.stream_id, *self.kept, line)

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import logging
+import os
+import threading
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.db import connection, transaction
@@ -116,12 +118,23 @@ def _nudge(stream_id: UUID, seq: int) -> None:
     if time.monotonic() < _silent_until:
         return
     try:
-        async_to_sync(_send_nudge)(stream_id, seq)
+        asyncio.run_coroutine_threadsafe(_send_nudge(stream_id, seq), _loop()).result()
     except (RedisError, OSError, ChannelFull) as error:
         _silent_until = time.monotonic() + SILENCE
         logger.warning(
             "the channel layer is away, watchers look for themselves: %r %s", error, error
         )
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that sends nudges: on a loop for each, each would connect to Redis anew."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="nudges", daemon=True).start()
+    return loop
+
+
+os.register_at_fork(after_in_child=_loop.cache_clear)  # threads stay with the parent
 
 
 async def _send_nudge(stream_id: UUID, seq: int) -> None:

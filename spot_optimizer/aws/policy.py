@@ -37,6 +37,9 @@ CLEAN_UP_ACTIONS = (
     "ec2:DeregisterImage",
     "ec2:TerminateInstances",
 )
+ACTIONS = frozenset(
+    (*READ_ACTIONS, *COPY_READ_ACTIONS, *MOVE_ACTIONS, *CLEAN_UP_ACTIONS, "ec2:CreateTags")
+)
 # RunInstances is asked about each of these; what it makes must bear the session's tag.
 MADE_BY_LAUNCH = ("instance", "volume", "network-interface", "spot-instances-request")
 USED_BY_LAUNCH = ("subnet", "security-group", "key-pair")

@@ -18,6 +18,7 @@ from botocore.utils import parse_timestamp
 from django.conf import settings
 
 from spot_optimizer.aws.counting import count_calls
+from spot_optimizer.aws.loading import PolicyLoader
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 CONNECT_TIMEOUT = 3  # [s]
@@ -181,6 +182,7 @@ def _client(service: str, region: str, config: Config, **keys: Any) -> Any:
 @cache
 def _session() -> Session:
     session = Session(session_vars=NOTHING_AMBIENT)
+    session.register_component("data_loader", PolicyLoader())
     # Or the client that shows no credentials would look for some, the metadata service included.
     session.register_component("credential_provider", CredentialResolver(providers=[]))
     # A price history has thousands of times; botocore's parser guesses the form of each.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache, partial
 from math import ceil, floor, inf, isinf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 GATE_DIGITS = 1e4
 PRICE_DIGITS = 1e6
+Admitted = Callable[["Lifts"], list[int]]
 
 
 class Lifts(NamedTuple):
@@ -36,13 +39,19 @@ class Lifts(NamedTuple):
         return [text for applies, text in words if applies]
 
 
-def would_win_if(outcome: Outcome, row: int) -> str | None:
+def would_win_if(outcome: Outcome, which: NDArray[np.intp]) -> list[str | None]:
     """
-    Return the sentence, all else equal: the settings first, then the price if that is needed too.
+    Return a sentence for each of these rows, all else equal: the settings first, then the price
+    if that is needed too.
 
     None for the choice itself, and where neither a setting nor a price changes anything. Whatever
     else a changed setting lets in is competed with as well.
     """
+    admitted = cache(partial(_admitted, outcome))
+    return [_sentence(outcome, row, admitted) for row in which.tolist()]
+
+
+def _sentence(outcome: Outcome, row: int, admitted: Admitted) -> str | None:
     if row == outcome.chosen:
         return None
     if row == outcome.rows.current:
@@ -50,7 +59,7 @@ def would_win_if(outcome: Outcome, row: int) -> str | None:
     lifts = _lifts(outcome, row)
     if lifts is None:
         return None
-    bar = _bar(outcome, row, lifts)
+    bar = _bar(outcome, row, lifts, admitted)
     if isnan(bar):  # what staying costs is unknown: nothing shows that this row is better
         return None
     conditions = lifts.conditions()
@@ -83,19 +92,19 @@ def _lifts(outcome: Outcome, row: int) -> Lifts | None:
     )
 
 
-def _bar(outcome: Outcome, row: int, lifts: Lifts) -> float:
+def _bar(outcome: Outcome, row: int, lifts: Lifts, admitted: Admitted) -> float:
     """Return what the row's expected cost has to be below, with those settings lifted."""
     if not any(lifts):  # it was ranked, and the choice was better
         target = outcome.target
         return outcome.choice.bar.height if target is None else float(outcome.ranking.cost[target])
-    others = _admitted(outcome, lifts)
-    others[[row, outcome.rows.current]] = False
-    cheapest = float(outcome.ranking.cost[others].min(initial=inf))
+    rival = next((other for other in admitted(lifts) if other != row), None)
+    cheapest = inf if rival is None else float(outcome.ranking.cost[rival])
     height = outcome.choice.bar.height
     return height if isnan(height) else min(cheapest, height)
 
 
-def _admitted(outcome: Outcome, lifts: Lifts) -> NDArray[np.bool_]:
+def _admitted(outcome: Outcome, lifts: Lifts) -> list[int]:
+    """Return the two cheapest rows that those settings let in, the machine's own apart."""
     screens, inputs = outcome.screens, outcome.inputs
     fit = screens.hardware == KEPT
     admitted: NDArray[np.bool_] = (fit | screens.smaller) if lifts.smaller else fit
@@ -106,7 +115,10 @@ def _admitted(outcome: Outcome, lifts: Lifts) -> NDArray[np.bool_]:
         admitted &= screens.oversized == KEPT
     gate = inputs.preferences.safety_gate if lifts.gate is None else lifts.gate
     admitted &= outcome.risks.chance <= gate
-    return admitted
+    admitted[outcome.rows.current] = False
+    rows = np.flatnonzero(admitted)
+    cheapest: list[int] = rows[np.argsort(outcome.ranking.cost[rows])[:2]].tolist()
+    return cheapest
 
 
 def _price_to_stay(outcome: Outcome) -> float:

@@ -75,7 +75,12 @@ def thaw(frozen: bytes) -> Inputs:
 
 def inputs_hash(inputs: Inputs) -> str:
     """Return the SHA-256 of the frozen inputs, in hex. :raises ValueError: as freeze does."""
-    return hashlib.sha256(freeze(inputs)).hexdigest()
+    return hash_of(freeze(inputs))
+
+
+def hash_of(frozen: bytes) -> str:
+    """Return the same of inputs that are frozen already."""
+    return hashlib.sha256(frozen).hexdigest()
 
 
 def _market(market: Market) -> dict[str, Any]:

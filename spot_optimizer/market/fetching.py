@@ -1,11 +1,9 @@
 """What is fetched from AWS, and when it is due. Each step says what it does before it does it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from typing import NamedTuple
-
-from django.db.models import Min, Q
 
 from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.on_demand import on_demand_prices
@@ -16,7 +14,7 @@ from spot_optimizer.aws.types import comparable_types
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import ingest
 from spot_optimizer.market.asking import ADVISOR, BEGINNING, asked_since, on_demand
-from spot_optimizer.market.models import Refresh, WatchedType, WatchedTypeQuerySet
+from spot_optimizer.market.models import Refresh, WatchedType
 from spot_optimizer.market.snapshot import Alike
 
 FRESH = timedelta(minutes=5)  # so long nothing is asked again
@@ -31,6 +29,8 @@ ADVISOR_EVERY = timedelta(hours=1)
 TYPES_AT_A_TIME = 30
 TELL_EVERY = 500  # on-demand prices; a page has a hundred
 GROUPS_AT_ONCE = 4  # AWS answers a page in about half a second, whoever else asks
+
+Reached = Mapping[str, datetime | None]  # a watched type, and up to when its prices are complete
 
 
 class Errand(NamedTuple):
@@ -47,9 +47,15 @@ class Errand(NamedTuple):
     def region(self) -> str:
         return self.access.region
 
-    @property
-    def watched(self) -> WatchedTypeQuerySet:
-        return WatchedType.objects.filter(region=self.region, product=self.product.description)
+    def reached(self, names: Container[str] | None = None) -> Reached:
+        """
+        Return up to when the prices of what is watched are complete, of these types or of all.
+
+        The names are no part of the statement: three hundred there cost it ten times as much.
+        """
+        watched = WatchedType.objects.filter(region=self.region, product=self.product.description)
+        rows = watched.order_by("instance_type").values_list("instance_type", "until")
+        return {name: until for name, until in rows if names is None or name in names}
 
 
 def fetch_types(errand: Errand, alike: Alike) -> None:
@@ -127,12 +133,16 @@ def fetch_advisor(errand: Errand) -> None:
     ingest.note_all_told(region=errand.region, what=ADVISOR, now=errand.now)
 
 
-def fetch_first_prices(errand: Errand, watched: WatchedTypeQuerySet) -> None:
-    """Fetch a week of prices of those types that have none, or that were left alone too long."""
-    without = watched.filter(Q(until=None) | Q(until__lt=errand.now - TOO_OLD))
-    names = list(without.order_by("instance_type").values_list("instance_type", flat=True))
+def fetch_first_prices(errand: Errand, reached: Reached) -> bool:
+    """
+    Fetch a week of prices of those types that have none, or that were left alone too long.
+
+    Return whether there were any.
+    """
+    known = _known(errand, reached)
+    names = [name for name in reached if name not in known]
     if not names:
-        return
+        return False
     errand.say(
         f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
         f"{errand.region}: they are new here."
@@ -143,6 +153,7 @@ def fetch_first_prices(errand: Errand, watched: WatchedTypeQuerySet) -> None:
         _store(errand, group, prices, since)
         done, fetched = done + len(group), fetched + len(prices)
         errand.say(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
+    return True
 
 
 def _several_at_once(
@@ -158,16 +169,21 @@ def _several_at_once(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetch_news(errand: Errand, watched: WatchedTypeQuerySet, *, fresh: timedelta = FRESH) -> None:
-    """Fetch the prices since the last time, if that was longer ago than ``fresh``."""
-    known = watched.filter(until__gte=errand.now - TOO_OLD)
-    oldest = known.filter(until__lt=errand.now - fresh).aggregate(Min("until"))["until__min"]
-    if oldest is None:
-        return
+def fetch_news(errand: Errand, reached: Reached, *, fresh: timedelta = FRESH) -> bool:
+    """Fetch the prices since the last time, if that was longer ago than ``fresh``: was it?"""
+    known = _known(errand, reached)
+    oldest = min(known.values(), default=errand.now)
+    if oldest >= errand.now - fresh:
+        return False
     errand.say(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
-    names = list(known.order_by("instance_type").values_list("instance_type", flat=True))
     since = oldest - OVERLAP
-    _store(errand, names, _prices(errand, names, since), since)
+    _store(errand, list(known), _prices(errand, list(known), since), since)
+    return True
+
+
+def _known(errand: Errand, reached: Reached) -> dict[str, datetime]:
+    begin = errand.now - TOO_OLD
+    return {name: until for name, until in reached.items() if until is not None and until >= begin}
 
 
 def _prices(errand: Errand, instance_types: list[str], since: datetime) -> list[SpotPrice]:

@@ -13,6 +13,7 @@ from spot_optimizer.errors import AwsRefused
 from spot_optimizer.market import ingest
 from spot_optimizer.market.fetching import (
     Errand,
+    Reached,
     fetch_advisor,
     fetch_first_prices,
     fetch_news,
@@ -50,11 +51,13 @@ def ensure_market(
     fetch_types(errand, alike)
     fetch_on_demand(errand)
     fetch_advisor(errand)
-    comparable = InstanceTypeFacts.objects.alike(*alike)
-    watched = errand.watched.filter(instance_type__in=[facts.name for facts in comparable])
-    fetch_first_prices(errand, watched)
-    fetch_news(errand, watched)
-    until = watched.complete_until()
+    comparable = frozenset(InstanceTypeFacts.objects.alike(*alike).values_list("name", flat=True))
+    reached = errand.reached(comparable)
+    if fetch_first_prices(errand, reached):
+        reached = errand.reached(comparable)
+    if fetch_news(errand, reached):
+        reached = errand.reached(comparable)
+    until = _complete_until(reached)
     if until is None:
         raise NoPrices(
             f"{errand.region} sells no spot capacity that is comparable. Try another region."
@@ -109,5 +112,13 @@ def refresh_region(
 def _refreshed(errand: Errand) -> datetime | None:
     fetch_on_demand(errand)
     fetch_advisor(errand)
-    fetch_news(errand, errand.watched, fresh=timedelta(0))
-    return errand.watched.filter(until__gte=errand.now).complete_until()
+    fetch_news(errand, errand.reached(), fresh=timedelta(0))
+    fresh = {
+        name: until for name, until in errand.reached().items() if until and until >= errand.now
+    }
+    return _complete_until(fresh)
+
+
+def _complete_until(reached: Reached) -> datetime | None:
+    """Return up to when the prices of all of them are complete; None if those of none are."""
+    return min((until for until in reached.values() if until is not None), default=None)

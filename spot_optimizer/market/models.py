@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Cast
 
 # How long the names AWS gives may be, with room.
 NAME = 32
@@ -107,13 +108,6 @@ class Coverage(models.Model):
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
 
 
-class WatchedTypeQuerySet(models.QuerySet["WatchedType"]):
-    def complete_until(self) -> datetime | None:
-        """Up to when the prices of all of them are complete; None if those of none are."""
-        oldest: datetime | None = self.aggregate(oldest=models.Min("until"))["oldest"]
-        return oldest
-
-
 class WatchedType(models.Model):
     """A type whose spot prices in a region are asked for; up to ``until`` they are complete."""
 
@@ -121,8 +115,6 @@ class WatchedType(models.Model):
     product = models.CharField(max_length=PRODUCT)
     instance_type = models.CharField(max_length=NAME)
     until = models.DateTimeField(null=True, blank=True)
-
-    objects = WatchedTypeQuerySet.as_manager()
 
     class Meta:
         ordering = ["region", "instance_type"]
@@ -207,11 +199,12 @@ class AdvisorBand(models.Model):
 
 
 class InstanceTypeFactsQuerySet(models.QuerySet["InstanceTypeFacts"]):
-    def alike(self, architecture: str, vcpu: int) -> list["InstanceTypeFacts"]:
+    def alike(self, architecture: str, vcpu: int) -> Self:
         """Those of this architecture with from half to twice as many vCPUs, by name."""
         near = self.filter(vcpu__gte=-(-vcpu // 2), vcpu__lte=2 * vcpu)
-        # SQLite cannot ask what a JSON list contains.
-        return [facts for facts in near.order_by("name") if architecture in facts.architectures]
+        # SQLite cannot ask what a JSON list contains, but both can ask what its text does.
+        text = Cast("architectures", models.TextField())
+        return near.alias(text=text).filter(text__contains=f'"{architecture}"').order_by("name")
 
 
 class InstanceTypeFacts(models.Model):

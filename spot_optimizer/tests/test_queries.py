@@ -78,14 +78,14 @@ def test_a_page_of_sessions_asks_no_more_for_more_of_them(client, user, count):
 def test_opening_a_session(client):
     asked = kinds(lambda: client.post(f"{API}/sandbox/sessions", SESSION, format="json"))
 
-    assert asked == {"SELECT": 5, "INSERT": 5, "UPDATE": 1}
+    assert asked == {"SELECT": 4, "INSERT": 5, "UPDATE": 1}
 
 
 def test_ending_a_session(client, user):
     session = a_session(user=user)
 
     assert kinds(lambda: client.delete(f"{API}/sandbox/sessions/{session.pk}")) == {
-        "SELECT": 4,
+        "SELECT": 3,
         "INSERT": 3,
         "UPDATE": 2,
     }

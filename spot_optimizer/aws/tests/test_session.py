@@ -6,6 +6,7 @@ from spot_optimizer.aws import session
 from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
+from spot_optimizer.aws.policy import ACTIONS
 from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.aws.tests.conftest import KEY, SECRET, TOKEN, an_access, soon
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -116,6 +117,13 @@ class TestAccess:
         access = an_access()
 
         assert access.client("ec2") is access.client("ec2")
+
+    def test_can_ask_of_ec2_what_the_policy_allows_and_no_more(self):
+        operations = an_access().client("ec2").meta.service_model.operation_names
+
+        assert {f"ec2:{name}" for name in operations} == {
+            action for action in ACTIONS if action.startswith("ec2:")
+        }
 
     @pytest.mark.parametrize("region", ["", "a b", "evil.example/", "us-east-1\n", "ü"])
     def test_refuses_what_is_no_region(self, wire, region):

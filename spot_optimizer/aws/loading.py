@@ -1,0 +1,29 @@
+"""What of botocore's models is loaded."""
+
+from typing import Any
+
+from botocore.loaders import Loader
+
+from spot_optimizer.aws.policy import ACTIONS
+
+
+class PolicyLoader(Loader):
+    """
+    Loads of EC2 what our policy can allow.
+
+    A client gets a method for each operation, anew for each client: EC2 has some 750, which cost
+    more than all calls of an evaluation.
+    """
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        model = super().load_service_model(service_name, type_name, api_version)
+        if (service_name, type_name) != ("ec2", "service-2"):
+            return model
+        operations = {
+            name: operation
+            for name, operation in model["operations"].items()
+            if f"ec2:{name}" in ACTIONS
+        }
+        return model | {"operations": operations}
