@@ -54,6 +54,7 @@ class RunningServer:
                 "DATABASE_URL": database_url(),
                 "API_HOST": "127.0.0.1",
                 "API_PORT": str(self.port),
+                "ACCESS_LOG": "false",  # what it says then is worth reading
                 **environment,
             },
             stdout=subprocess.PIPE,

@@ -238,7 +238,7 @@ def test_a_worker_serves_its_own_counters(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("pool", "said"), [("threads", "cannot be used"), ("prefork", "needs --pool threads")]
+    ("pool", "said"), [("threads", "cannot be used"), ("processes", "needs --pool threads")]
 )
 def test_a_port_that_is_in_use_or_would_tell_half_stops_a_worker(tmp_path, pool, said):
     with socket.create_server(("127.0.0.1", 0)) as taken:
