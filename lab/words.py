@@ -72,9 +72,11 @@ def _model_names(changes: Sequence[ConfigChange]) -> dict[str, str]:
 
 
 def _lines(change: ConfigChange, names: dict[str, str]) -> list[str]:
+    # PostgreSQL keeps no order in JSON, and SQLite that of the writing.
+    titles = sorted((FIELDS.get(field, field), field) for field in change.after)
     return [
-        f"{FIELDS.get(field, field)}: {_said(change.before[field], names)} → {_said(value, names)}"
-        for field, value in change.after.items()
+        f"{title}: {_said(change.before[field], names)} → {_said(change.after[field], names)}"
+        for title, field in titles
     ]
 
 
