@@ -176,17 +176,25 @@ class TestNewSession:
         sessions = platform.ask("GET", "/api/v1/sandbox/sessions", token=person.token).json()
         assert where.endswith(sessions["results"][0]["session_id"])
 
-    async def test_a_zone_fills_in_its_region_but_overwrites_none(self, page):
+    async def test_a_zone_fills_in_its_region_while_it_is_typed(self, page):
+        await page.goto("/sessions/new")
+        zone, region = page.get_by_label("Availability zone"), page.get_by_label("Region")
+
+        await zone.press_sequentially("eu-west-1b")
+        await expect(region).to_have_value("eu-west-1")
+        await zone.fill("us-east-1a")
+
+        await expect(region).to_have_value("us-east-1")
+
+    async def test_a_zone_overwrites_no_region_that_somebody_has_chosen(self, page):
         await page.goto("/sessions/new")
         region = page.get_by_label("Region")
 
-        await page.get_by_label("Availability zone").fill("eu-west-1b")
-        await region.focus()
-        await expect(region).to_have_value("eu-west-1")
+        await region.fill("eu-west-2")
         await page.get_by_label("Availability zone").fill("us-east-1a")
-        await region.focus()
+        await page.get_by_label("Availability zone").blur()
 
-        await expect(region).to_have_value("eu-west-1")
+        await expect(region).to_have_value("eu-west-2")
 
     async def test_shows_the_policy_of_the_chosen_mode(self, page):
         await page.goto("/sessions/new")
