@@ -270,8 +270,9 @@ class TestApiModule:
         await page.goto("/sessions/new?demo")
         await page.context.clear_cookies(name="sessionid")
 
-        await page.evaluate(f"""{API}.then(({{ get }}) =>
-            get("/api/v1/auth/profile").catch(() => null))""")
+        # Not waited for: the page it was asked in may be gone before the answer.
+        await page.evaluate(f"""{API}.then(({{ get }}) => {{
+            get("/api/v1/auth/profile").catch(() => null); }})""")
 
         await page.wait_for_url("**/sign-in?next=%2Fsessions%2Fnew%3Fdemo")
 
