@@ -50,7 +50,11 @@ def reschedule(platform, name, every):
         every,
         name,
     )
-    sql(platform, "UPDATE django_celery_beat_periodictasks SET last_update = now()")
+    sql(
+        platform,
+        "INSERT INTO django_celery_beat_periodictasks (ident, last_update) VALUES (1, now())"
+        " ON CONFLICT (ident) DO UPDATE SET last_update = now()",
+    )
 
 
 async def walk(platform, token, session):
@@ -98,6 +102,7 @@ def test_two_workers_never_run_one_evaluation_twice(platform, walker):
     platform.run(
         "python",
         "-c",
+        "import spot_optimizer.asgi\n"  # sets Django up
         "from spot_optimizer.celery import app\n"
         f"for _ in range(20): app.send_task('sandbox.evaluate', kwargs={kwargs})",
     )
