@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from spot_optimizer import heartbeat
@@ -8,6 +9,10 @@ from spot_optimizer import heartbeat
 
 class Schedule(DatabaseScheduler):
     """The schedule in the database; each look at it is a heartbeat."""
+
+    def setup_schedule(self) -> None:
+        PeriodicTasks.update_changed()  # where no row says when, the first edit goes unnoticed
+        super().setup_schedule()
 
     def tick(self, *args: Any, **options: Any) -> float:
         delay: float = super().tick(*args, **options)
