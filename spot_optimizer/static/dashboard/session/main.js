@@ -118,4 +118,5 @@ document.addEventListener("click", async (event) => {
 });
 
 for (const each of document.querySelectorAll("[data-part]")) enliven(each.dataset.part);
+for (const each of document.querySelectorAll("[data-copy]")) each.disabled = false;
 stream.open();
