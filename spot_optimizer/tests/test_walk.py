@@ -101,6 +101,12 @@ def test_pages_for_people_are_there(platform):
     assert platform.ask("GET", "/api/v1/auth/profile/").status == 404
 
 
+def test_the_start_tells_when_each_job_runs(platform):
+    told = platform.log.read_text()
+    assert "Cleanup old job runs (At 03:00 AM UTC)" in told
+    assert "Refresh market (every 5 minutes)" in told
+
+
 def test_the_main_job_in_the_terminal(platform):
     instance = platform.facts["instances"][0]
     command = [sys.executable, "manage.py", "evaluate", instance["instance_id"]]

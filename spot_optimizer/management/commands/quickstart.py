@@ -186,8 +186,7 @@ Or the main job in one line:
 
 
 def _when(job: PeriodicTask) -> str:
-    at = job.crontab
-    return f"{at.human_readable} UTC" if at else str(job.interval)
+    return job.crontab.human_readable if job.crontab else str(job.interval)
 
 
 def _shown(path: Path) -> str:
