@@ -1,7 +1,6 @@
 """The WSGI application: every request comes in here, is checked, and finds who answers it."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from io import BytesIO
@@ -93,8 +92,7 @@ class Emulator:
 
     def _misbehave(self, call: Call) -> Response | None:
         faults = self._world.faults
-        if delay := faults.take("delay", call):
-            time.sleep(delay.details["seconds"])
+        faults.delay(call)
         if fault := faults.take("fail", call):
             sentence = "The emulator was told to answer this."
             raise Refusal(fault.details["code"], sentence, int(fault.details["status"]))

@@ -31,6 +31,7 @@ class Faults:
         self._lock = threading.Lock()
         self._denied: tuple[str, ...] = ()
         self._faults: list[Fault] = []
+        self._cleared = threading.Event()
 
     def deny(self, actions: list[str]) -> None:
         """Deny these actions and no others, until told otherwise. ``*`` matches anything."""
@@ -44,6 +45,14 @@ class Faults:
         with self._lock:
             self._denied = ()
             self._faults = []
+            self._cleared.set()  # for those who wait now; the next ones wait for the next
+            self._cleared = threading.Event()
+
+    def delay(self, call: Call) -> None:
+        """Wait as long as a delay of this call says, or until all faults are taken back."""
+        cleared = self._cleared
+        if fault := self.take("delay", call):
+            cleared.wait(fault.details["seconds"])
 
     def take(self, kind: str, call: Call) -> Fault | None:
         """Return the oldest fault of this kind for this call, worn by one, or None."""

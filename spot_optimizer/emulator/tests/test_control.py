@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import urllib3
@@ -89,6 +90,19 @@ class TestFaults:
         emulator.reset()
 
         aws("ec2").describe_instances()
+
+    def test_reset_lets_go_of_who_waits(self, emulator, aws):
+        emulator.delay("GetCallerIdentity", seconds=120)
+        client = aws("sts")
+
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(client.get_caller_identity)
+            time.sleep(0.5)
+            waited = not answer.done()
+            emulator.reset()
+            answer.result(timeout=5)
+
+        assert waited
 
 
 class TestRequestLog:
