@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
-from math import ceil, floor, inf, isinf, isnan
-from typing import TYPE_CHECKING, NamedTuple
+from math import inf, isinf, isnan, nan
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 GATE_DIGITS = 1e4
 PRICE_DIGITS = 1e6
-Admitted = Callable[["Lifts"], list[int]]
 
 
 class Lifts(NamedTuple):
@@ -47,59 +45,71 @@ def would_win_if(outcome: Outcome, which: NDArray[np.intp]) -> list[str | None]:
     None for the choice itself, and where neither a setting nor a price changes anything. Whatever
     else a changed setting lets in is competed with as well.
     """
-    admitted = cache(partial(_admitted, outcome))
-    return [_sentence(outcome, row, admitted) for row in which.tolist()]
+    ranking = outcome.ranking
+    rows, lifts = which.tolist(), _lifts(outcome, which)
+    bars = np.array(_bars(outcome, rows, lifts))
+    beside = (ranking.terms.risk + ranking.terms.switching)[which]
+    prices = _round_down((bars - beside) * ranking.copies[which])
+    # By columns: numbers taken out of arrays one by one cost more than the sentences.
+    numbers = (ranking.cost[which], bars, beside, prices)
+    columns = (lifts, *(column.tolist() for column in numbers))
+    sentences = [_sentence(*row) for row in zip(*columns, strict=True)]
+    own = {outcome.chosen: None} if outcome.target is None else _own(outcome)
+    return [own.get(row, said) for row, said in zip(rows, sentences, strict=True)]
 
 
-def _sentence(outcome: Outcome, row: int, admitted: Admitted) -> str | None:
-    if row == outcome.chosen:
+def _own(outcome: Outcome) -> dict[int, str | None]:
+    """Return what is said of the choice and of the machine's own row, where they are two."""
+    return {
+        outcome.chosen: None,
+        outcome.rows.current: _if_it_were_cheaper(_price_to_stay(outcome)),
+    }
+
+
+def _sentence(lifts: Lifts, cost: float, bar: float, beside: float, price: float) -> str | None:
+    if isnan(bar):  # its facts are in the way, or what staying costs is unknown
         return None
-    if row == outcome.rows.current:
-        return _if_it_were_cheaper(_price_to_stay(outcome))
-    lifts = _lifts(outcome, row)
-    if lifts is None:
-        return None
-    bar = _bar(outcome, row, lifts, admitted)
-    if isnan(bar):  # what staying costs is unknown: nothing shows that this row is better
-        return None
-    conditions = lifts.conditions()
-    if outcome.ranking.cost[row] >= bar:
-        terms = outcome.ranking.terms
-        beside = float(terms.risk[row] + terms.switching[row])
-        price = _round_down((bar - beside) * float(outcome.ranking.copies[row]))
+    conditions = lifts.conditions() if any(lifts) else []
+    if cost >= bar:
         if price <= 0:
             return f"No price would do: its risk and the move alone cost {beside:.6f} USD/h."
         conditions.append(f"its price fell below {price:.6f} USD/h")
     return f"Would be the choice if {' and '.join(conditions)}." if conditions else None
 
 
-def _lifts(outcome: Outcome, row: int) -> Lifts | None:
-    """Return what has to give way for a row, or None if its facts stand in the way."""
+def _lifts(outcome: Outcome, which: NDArray[np.intp]) -> list[Lifts]:
+    """Return what has to give way for each row, if its facts are not in the way."""
     screens, inputs = outcome.screens, outcome.inputs
-    smaller = bool(screens.smaller[row])
-    unfit = screens.hardware[row] != KEPT and not smaller
-    if screens.entry[row] != KEPT or unfit or isnan(outcome.ranking.cost[row]):
-        return None
-    chance = float(outcome.risks.chance[row])
-    gate = None
-    if chance > inputs.preferences.safety_gate:
-        gate = min(1.0, ceil(chance * GATE_DIGITS) / GATE_DIGITS)
-    return Lifts(
-        smaller=smaller,
-        advisor=inputs.preferences.advisor_filter and screens.advisor[row] != KEPT,
-        oversized=inputs.stages.right_sizes and screens.oversized[row] != KEPT,
-        gate=gate,
-    )
+    off = np.zeros(len(which), dtype=bool)
+    filters, right_sizes = inputs.preferences.advisor_filter, inputs.stages.right_sizes
+    advisor = screens.advisor[which] != KEPT if filters else off
+    oversized = screens.oversized[which] != KEPT if right_sizes else off
+    chance = outcome.risks.chance[which]
+    gates = np.minimum(1.0, np.ceil(chance * GATE_DIGITS) / GATE_DIGITS).astype(object)
+    gates[~(chance > inputs.preferences.safety_gate)] = None
+    columns = (screens.smaller[which], advisor, oversized, gates)
+    return [Lifts(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def _bar(outcome: Outcome, row: int, lifts: Lifts, admitted: Admitted) -> float:
-    """Return what the row's expected cost has to be below, with those settings lifted."""
-    if not any(lifts):  # it was ranked, and the choice was better
-        target = outcome.target
-        return outcome.choice.bar.height if target is None else float(outcome.ranking.cost[target])
-    rival = next((other for other in admitted(lifts) if other != row), None)
-    cheapest = inf if rival is None else float(outcome.ranking.cost[rival])
+def _bars(outcome: Outcome, rows: list[int], lifts: list[Lifts]) -> list[float]:
+    """Return what each row's expected cost has to be below; nan: that would not do."""
+    screens, cost, height = outcome.screens, outcome.ranking.cost, outcome.choice.bar.height
+    fit = (screens.hardware == KEPT) | screens.smaller
+    can = (fit & (screens.entry == KEPT) & ~np.isnan(cost)).tolist()
+    # Where nothing has to give way a row was ranked, and the choice was better.
+    ranked = height if outcome.target is None else float(cost[outcome.target])
+    admitted = cache(partial(_admitted, outcome))
+    return [
+        nan if not can[row] else _bar(outcome, row, admitted(lift)) if any(lift) else ranked
+        for row, lift in zip(rows, lifts, strict=True)
+    ]
+
+
+def _bar(outcome: Outcome, row: int, admitted: list[int]) -> float:
+    """Return the bar of a row that comes in with others."""
     height = outcome.choice.bar.height
+    rival = next((other for other in admitted if other != row), None)
+    cheapest = inf if rival is None else float(outcome.ranking.cost[rival])
     return height if isnan(height) else min(cheapest, height)
 
 
@@ -151,5 +161,5 @@ def _if_it_were_cheaper(price: float) -> str | None:
     return f"Would be the choice if its price fell below {_round_down(price):.6f} USD/h."
 
 
-def _round_down(price: float) -> float:
-    return price if isinf(price) else floor(price * PRICE_DIGITS) / PRICE_DIGITS
+def _round_down(price: Any) -> Any:
+    return np.floor(price * PRICE_DIGITS) / PRICE_DIGITS
