@@ -28,7 +28,9 @@ class Schedule(DatabaseScheduler):
         Celery itself would wait until the clock has caught up, silently.
         """
         now = timezone.now()
-        ahead = [entry for entry in self._schedule.values() if entry.last_run_at > now]
+        # An entry that has run is made anew in the heap; the schedule keeps it as it was read.
+        known = [*self._schedule.values(), *(event.entry for event in self._heap or ())]
+        ahead = [entry for entry in known if entry.last_run_at > now]
         for entry in ahead:
             entry.last_run_at = now
         if ahead:
