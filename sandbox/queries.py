@@ -19,11 +19,13 @@ from sandbox.models import (
     SandboxSessionQuerySet,
 )
 from spot_optimizer.errors import Forbidden, Missing
+from spot_optimizer.lookup import Lookup
 from streaming.models import Stream
 
 # The longest lead of a rebalance recommendation that was published is 8 h 42 min.
 REBALANCE_COUNTS_FOR = timedelta(hours=9)
 NOTICE_COUNTS_FOR = timedelta(minutes=10)
+OWN_SESSION = Lookup(SandboxSession, "WHERE id = %s AND user_id = %s")
 
 
 def sessions_of(user: User) -> SandboxSessionQuerySet:
@@ -36,7 +38,7 @@ def get_session(*, user: User, session_id: UUID) -> SandboxSession:
 
     :raises Missing: there is none with this id, or it is somebody else's
     """
-    session = sessions_of(user).filter(pk=session_id).first()
+    session = OWN_SESSION.first(session_id, user.pk)
     if session is None:
         raise Missing("There is no session with this id among yours.")
     return session

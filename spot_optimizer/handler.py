@@ -11,7 +11,8 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.base import BaseHandler
 from django.db import connections
-from django.urls import Resolver404, resolve, set_script_prefix
+from django.http import HttpRequest
+from django.urls import Resolver404, ResolverMatch, resolve, set_script_prefix
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -20,6 +21,18 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 # As many as there are connections, so that nobody who has a thread waits for one of those.
 THREADS = max(8, settings.DB_POOL_SIZE + settings.DB_POOL_OVERFLOW)
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+
+
+class InThread(BaseHandler):
+    """Django's own, but what an address means is looked up once."""
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """:raises Resolver404: it means nothing"""
+        match: ResolverMatch | None = request.scope["match"]  # type: ignore[attr-defined]
+        if match is None or request.path_info != request.path or hasattr(request, "urlconf"):
+            return super().resolve_request(request)
+        request.resolver_match = match
+        return match
 
 
 class Handler(ASGIHandler):
@@ -33,18 +46,19 @@ class Handler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._in_thread = BaseHandler()
+        self._in_thread = InThread()
         self._in_thread.load_middleware()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _waits(scope["path"]):
+        match = _match(scope) if scope["type"] == "http" else None
+        if scope["type"] != "http" or (match and iscoroutinefunction(match.func)):
             await super().__call__(scope, receive, send)
             return
         try:
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        response = await _in_thread(self._answer)(scope, body)
+        response = await _in_thread(self._answer)({**scope, "match": match}, body)
         await self.send_response(response, send)
         if response.streaming:
             await _in_thread(response.close)()
@@ -67,8 +81,8 @@ def _in_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     return sync_to_async(function, thread_sensitive=False, executor=_threads)
 
 
-def _waits(path: str) -> bool:
+def _match(scope: Scope) -> ResolverMatch | None:
     try:
-        return iscoroutinefunction(resolve(path).func)
+        return resolve(scope["path"])
     except Resolver404:
-        return False
+        return None

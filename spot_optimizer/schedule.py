@@ -10,6 +10,8 @@ from spot_optimizer import heartbeat
 class Schedule(DatabaseScheduler):
     """The schedule in the database; each look at it is a heartbeat."""
 
+    _heap: Any
+
     def setup_schedule(self) -> None:
         PeriodicTasks.update_changed()  # where no row says when, the first edit goes unnoticed
         super().setup_schedule()

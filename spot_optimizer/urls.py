@@ -16,15 +16,19 @@ handler500 = "spot_optimizer.pages.server_error"
 
 favicon = RedirectView.as_view(url=static("dashboard/favicon.svg"))
 
+api = [
+    path("", include("accounts.urls")),
+    path("", include("sandbox.urls")),
+    path("lab/", include("lab.urls")),
+    path("market/", include("spot_optimizer.market.urls")),
+]
 urlpatterns = [
+    path("api/v1/", include(api)),
     path("favicon.ico", favicon, name="favicon"),
     path("admin/", admin.site.urls),
     path("", include("sandbox.page_urls")),
     path("", include("lab.page_urls")),
-    path("", include("accounts.urls")),
-    path("api/v1/", include("sandbox.urls")),
-    path("api/v1/lab/", include("lab.urls")),
-    path("api/v1/market/", include("spot_optimizer.market.urls")),
+    path("", include("accounts.page_urls")),
     path("api/schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="schema"), name="docs"),
     path("health", views.ready, name="health"),

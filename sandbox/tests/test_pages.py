@@ -12,6 +12,7 @@ from accounts.testing import a_user
 from sandbox import services
 from sandbox.jobs import cleanup, evaluations
 from sandbox.models import SandboxSession
+from sandbox.templatetags.amounts import usd
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from sandbox.vault import unseal
 from spot_optimizer.aws.session import Credentials
@@ -115,7 +116,7 @@ class TestHome:
         target = last.outcome["target"]
         assert last.decision == "SWITCH"
         assert f"Switch to {target['instance_type']} in {target['availability_zone']}, spot" in page
-        assert f"saves ${last.projected_savings.monthly:,.2f} a month, evaluated just now" in page
+        assert f"saves {usd(last.projected_savings.monthly)} a month, evaluated just now" in page
 
     def test_says_that_an_evaluation_goes_on(self, client, user):
         an_evaluation(a_session(user=user))

@@ -7,7 +7,6 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from spot_optimizer.celery import app
 from spot_optimizer.schedule import Schedule
 
-
 pytestmark = pytest.mark.django_db(transaction=True)  # it closes its connection between two looks
 HOUR = timedelta(hours=1)
 
