@@ -50,6 +50,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     # Not what a developer has set: the pictures show the quick start as it comes.
     os.environ |= {"DATABASE_URL": "", "REDIS_URL": "", "BCRYPT_ROUNDS": "4"}
+    os.environ["THROTTLE_LOGIN"] = "1000/min"  # each picture is a sign-in of its own
     with TemporaryDirectory() as folder, Platform(Path(folder) / "var") as platform:
         try:
             asyncio.run(photograph(platform))
@@ -87,13 +88,14 @@ def a_walk(platform: Platform, person: Person) -> dict[str, str]:
     """Have three sessions, of which one is evaluated by each model; promote one, and back."""
     spot = [each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"]
     judged = platform.a_session(person.token, spot[0])
-    models = platform.ask("GET", f"{LAB}/models", token=person.token).json()["results"]
-    for model in sorted(models, key=lambda model: str(model["stage"])):  # the champion last
+    found = platform.ask("GET", f"{LAB}/models", token=person.token).json()["results"]
+    models = sorted(found, key=lambda model: str(model["stage"]))  # the champion last
+    for model in models:
         wanted = {"instance_id": judged["instance_id"], "model_id": model["model_id"]}
         platform.ask("POST", f"{LAB}/assign-model", wanted, person.token)
         for _ in range(5):
             platform.evaluated(judged["session_id"], person.token)
-    for model in models:  # the newest first, so that the first champion is champion again
+    for model in models:
         path = f"{LAB}/models/{model['model_id']}/stage"
         platform.ask("POST", path, {"stage": "champion"}, person.token)
     platform.ask("PUT", f"{LAB}/config/{judged['instance_id']}", FULL, person.token)

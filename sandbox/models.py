@@ -13,7 +13,16 @@ from lab.models import ModelRegistry
 
 
 def pack_pools(pools: list[dict[str, Any]]) -> bytes:
-    return zlib.compress(json.dumps(pools, separators=(",", ":")).encode())
+    """Return them by columns: half the work of pool by pool, and less to keep."""
+    columns = {name: [pool[name] for pool in pools] for name in (pools[0] if pools else ())}
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), level=1)
+
+
+def unpack_pools(packed: bytes | memoryview) -> list[dict[str, Any]]:
+    columns = json.loads(zlib.decompress(packed))
+    if isinstance(columns, list):  # the first versions packed pool by pool
+        return columns
+    return [dict(zip(columns, pool, strict=True)) for pool in zip(*columns.values(), strict=True)]
 
 
 def new_stream_ticket() -> str:
@@ -200,9 +209,7 @@ class Evaluation(models.Model):
     @property
     def pools(self) -> list[dict[str, Any]]:
         """Every pool that was considered, with its verdict: half a megabyte before packing."""
-        packed = self.packed_pools
-        pools: list[dict[str, Any]] = json.loads(zlib.decompress(packed)) if packed else []
-        return pools
+        return unpack_pools(self.packed_pools) if self.packed_pools else []
 
 
 class SandboxAction(models.Model):

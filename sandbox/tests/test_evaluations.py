@@ -1,9 +1,11 @@
 import json
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
 from math import exp, log1p
+from typing import ClassVar
 
 import pytest
 from django.db import connection
@@ -16,7 +18,13 @@ from lab.services import set_stage
 from lab.testing import a_challenger
 from sandbox import services
 from sandbox.jobs import evaluations, preflights, sweeps
-from sandbox.models import Evaluation, SandboxSavings, SandboxSession
+from sandbox.models import (
+    Evaluation,
+    SandboxSavings,
+    SandboxSession,
+    pack_pools,
+    unpack_pools,
+)
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
 from spot_optimizer.aws.session import Credentials
 from streaming.models import Line
@@ -482,3 +490,16 @@ def assert_costs_add_up(outcome, model):
         assert pool["expected_cost"] == pytest.approx(
             pool["price"] + hazard * usd_per_interruption + moving, rel=1e-9
         )
+
+
+class TestPacking:
+    POOLS: ClassVar = [{"zone": "use1-az1", "price": 0.1}, {"zone": "use1-az2", "price": None}]
+
+    @pytest.mark.parametrize("pools", [[], POOLS[:1], POOLS])
+    def test_unpacks_what_it_packed(self, pools):
+        assert unpack_pools(pack_pools(pools)) == pools
+
+    def test_unpacks_what_was_packed_pool_by_pool(self):
+        packed = zlib.compress(json.dumps(self.POOLS).encode())
+
+        assert unpack_pools(packed) == self.POOLS
