@@ -1,5 +1,6 @@
 """The Celery application, and what is noted of each task: whom it is for, how it went."""
 
+import logging
 import os
 import signal
 import sys
@@ -18,6 +19,12 @@ from spot_optimizer.heartbeat import beat
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()
 
+logger = logging.getLogger(__name__)
+ALONE = (
+    "REDIS_URL is not set, so no other process hears of this one's jobs. Set it, or run "
+    "manage.py quickstart, which has web, worker and beat in one."
+)
+
 app = Celery("spot_optimizer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -33,8 +40,15 @@ def keep_our_logging(**_: object) -> None:
 def stop_between_looks(sender: Any, **_: object) -> None:
     """Celery's own handler asks the database in the midst of another query, and may hang."""
     if threading.current_thread() is threading.main_thread():  # not where beat is embedded
+        warn_if_alone()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sender.stop())
+
+
+@signals.celeryd_after_setup.connect
+def warn_if_alone(**_: object) -> None:
+    if not settings.REDIS_URL:
+        logger.warning(ALONE)
 
 
 @signals.before_task_publish.connect

@@ -235,6 +235,7 @@ def test_a_worker_serves_its_own_counters(tmp_path):
     found = families(text)
     assert "spot_optimizer_tasks" in found
     assert "spot_optimizer_sessions" not in found  # rows are told by web, or a sum counts twice
+    assert "REDIS_URL is not set" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(
