@@ -53,6 +53,7 @@ SIGNALS = {
 }
 FAILURES = {
     "aws": "Mend it in AWS and evaluate again, or open a new session with other ids or keys.",
+    "keys": "Open a new session with keys that work: those of a session cannot be changed.",
     "aws_timeout": "Evaluate again in a moment.",
     "instance_not_running": "Start the instance, then evaluate again.",
     "session_ended": "Open a new session, then evaluate there.",

@@ -23,6 +23,7 @@ from sandbox.page_words import (
 )
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
 from sandbox.serializers import STREAM_PATH
+from spot_optimizer.aws.errors import OF_THE_KEYS
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.errors import Missing
@@ -142,13 +143,18 @@ def _unfinished(evaluation: Evaluation) -> list[Stage]:
     ]
 
 
+def _kind_of(code: str) -> str:
+    if code.removeprefix("aws_") in OF_THE_KEYS:
+        return "keys"
+    return "aws" if code.startswith("aws_") else "other"
+
+
 def _told(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
         return {}
     if evaluation.error is not None:
         code = evaluation.error["code"]
-        kind = "aws" if code.startswith("aws_") else "other"
-        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[kind])}
+        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[_kind_of(code)])}
     outcome = evaluation.outcome
     if outcome is None:
         return {}

@@ -50,7 +50,7 @@ def decision_panel(told: dict[str, Any]) -> Panel:
     text = (
         f"{told['reason']}\n"
         f"Projected savings: {savings['hourly']:.4f} USD/h, {savings['monthly']:.2f} USD a month "
-        f"({savings['percent']:.1f} %). {kept} of {considered} pools kept.\n"
+        f"({savings['percent']:.1f} %, by price alone). {kept} of {considered} pools kept.\n"
         f"Model {told['model']['name']} {told['model']['version']}, market as of "
         f"{told['market_as_of']}, inputs {told['inputs_hash'][:12]}.{instead}"
     )

@@ -316,6 +316,11 @@ class TestDemo:
     def test_is_offered_on_the_empty_home(self, client, demo):
         assert "Try it on a demo instance" in seen(client.get("/"))
 
+    def test_is_offered_beside_other_sessions(self, client, user, demo):
+        a_session(user=user)
+
+        assert "Try it on a demo instance" in seen(client.get("/"))
+
     def test_is_one_click_to_a_session_that_can_be_evaluated(self, client, demo):
         answer = client.post("/sessions/demo")
 

@@ -191,8 +191,20 @@ class TestADecision:
         assert "decision-icon" in answer.content.decode()
 
 
-def test_a_failed_evaluation_says_why_and_what_to_do(aws):
+def test_an_evaluation_with_keys_that_do_not_work_asks_for_others(aws):
     session = a_session()
+
+    evaluated(session)
+
+    told = text_of(shown(session))
+    assert "This evaluation came to no decision" in told
+    assert "Open a new session with keys that work" in told
+    assert "evaluate again" not in told
+
+
+def test_a_failed_evaluation_says_why_and_what_to_do(aws):
+    session = an_emulated_session(aws)
+    aws.deny("ec2:DescribeInstances")
 
     evaluated(session)
 

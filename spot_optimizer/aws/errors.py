@@ -73,6 +73,10 @@ SENTENCES = {
     "Check the id, the region and whose keys these are.",
     "InvalidSpotInstanceRequestID.NotFound": "AWS no longer knows the instance's spot request.",
 }
+# The credentials themselves are at fault: the same ones will not do later either.
+OF_THE_KEYS = frozenset(
+    code for code, told in SENTENCES.items() if told in (CHECK_KEYS, OTHER_SIGNATURE, RENEW)
+)
 
 
 @contextmanager

@@ -79,10 +79,10 @@ def _stages(inputs: Inputs) -> Run:
 
 
 def _input_note(rows: Rows, inputs: Inputs) -> str:
+    zone, offers = inputs.machine.zone, len(rows) - rows.spots
     return (
-        f"{inputs.market.region} as of {inputs.market.as_of}: {rows.spots} spot pools and "
-        f"{len(rows) - rows.spots} on-demand offers in {inputs.machine.zone}; the machine is "
-        f"{rows.name(rows.current)}."
+        f"{inputs.market.region} as of {inputs.market.as_of}: {rows.spots} spot pools in all its "
+        f"zones, {offers} on-demand offers in {zone}; the machine is {rows.name(rows.current)}."
     )
 
 
