@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache, partial
 from math import inf, isinf, isnan, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,16 +54,10 @@ def would_win_if(outcome: Outcome, which: NDArray[np.intp]) -> list[str | None]:
     numbers = (ranking.cost[which], bars, beside, prices)
     columns = (lifts, *(column.tolist() for column in numbers))
     sentences = [_sentence(*row) for row in zip(*columns, strict=True)]
-    own = {outcome.chosen: None} if outcome.target is None else _own(outcome)
+    own: dict[int, str | None] = {outcome.chosen: None}
+    if outcome.target is not None:
+        own[outcome.rows.current] = _if_it_were_cheaper(_price_to_stay(outcome))
     return [own.get(row, said) for row, said in zip(rows, sentences, strict=True)]
-
-
-def _own(outcome: Outcome) -> dict[int, str | None]:
-    """Return what is said of the choice and of the machine's own row, where they are two."""
-    return {
-        outcome.chosen: None,
-        outcome.rows.current: _if_it_were_cheaper(_price_to_stay(outcome)),
-    }
 
 
 def _sentence(lifts: Lifts, cost: float, bar: float, beside: float, price: float) -> str | None:
@@ -156,10 +150,12 @@ def _price_to_stay(outcome: Outcome) -> float:
 def _if_it_were_cheaper(price: float) -> str | None:
     if isnan(price):
         return None
-    if _round_down(price) <= 0:
+    price = float(_round_down(np.array(price)))
+    if price <= 0:
         return "No price would do: its risk alone costs too much."
-    return f"Would be the choice if its price fell below {_round_down(price):.6f} USD/h."
+    return f"Would be the choice if its price fell below {price:.6f} USD/h."
 
 
-def _round_down(price: Any) -> Any:
-    return np.floor(price * PRICE_DIGITS) / PRICE_DIGITS
+def _round_down(prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    down: NDArray[np.float64] = np.floor(prices * PRICE_DIGITS) / PRICE_DIGITS
+    return down

@@ -89,7 +89,7 @@ def _market(market: Market) -> dict[str, Any]:
         "as_of": market.as_of,
         "types": [_type(each) for each in market.types],
         "zones": market.zones,
-        **{name: _numbers(getattr(market, name)) for name in PRICES},
+        **{name: plain(getattr(market, name)) for name in PRICES},
         **{name: getattr(market, name).tolist() for name in WHOLE},
     }
 
@@ -117,5 +117,6 @@ def _thawed_type(body: dict[str, Any]) -> InstanceType:
     return InstanceType(**{**body, **{name: tuple(body[name]) for name in TUPLES}})
 
 
-def _numbers(column: NDArray[np.float64]) -> list[float | None]:
+def plain(column: NDArray[np.float64]) -> list[float | None]:
+    """Return an array's numbers as JSON has them: an unknown one, nan, is None."""
     return [None if number != number else number for number in column.tolist()]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spot_optimizer.engine.cost import Terms, yield_score
 from spot_optimizer.engine.explain import would_win_if
+from spot_optimizer.engine.freeze import plain
 from spot_optimizer.engine.funnel import StageTrace
 from spot_optimizer.engine.policy import Choice
 from spot_optimizer.engine.pools import Inputs
@@ -140,13 +141,13 @@ class Outcome:
     def _verdict_columns(self, which: NDArray[np.intp]) -> dict[str, list[Any]]:
         rows, is_spot = self.rows, self.rows.is_spot[which].tolist()
         kinds = [rows.types[index] for index in rows.type_index[which].tolist()]
-        numbers = {name: _listed(column[which]) for name, column in self._numbers().items()}
+        numbers = {name: plain(column[which]) for name, column in self._numbers().items()}
         terms = zip(*(part[which].tolist() for part in self.ranking.terms), strict=True)
         return {
             **numbers,
             "instance_type": [kind.name for kind in kinds],
             "zone": [rows.zones[index] for index in rows.zone_index[which].tolist()],
-            "purchase": ["spot" if spot else "on_demand" for spot in is_spot],
+            "purchase": [rows.purchase_of(row) for row in which.tolist()],
             "vcpu": [kind.vcpu for kind in kinds],
             "memory_gib": [kind.memory_gib for kind in kinds],
             "spot_price": [
@@ -201,12 +202,8 @@ class Outcome:
             "zone": [rows.zones[i] for i in rows.zone_index],
             "purchase": [rows.purchase_of(i) for i in range(len(rows))],
             "rejected_because": [REASONS[code] or None for code in self.rejection],
-            **{name: _listed(column) for name, column in numbers.items()},
+            **{name: plain(column) for name, column in numbers.items()},
         }
-
-
-def _listed(column: NDArray[np.float64]) -> list[float | None]:
-    return [None if number != number else number for number in column.tolist()]  # nan alone is so
 
 
 def _known(value: float) -> float | None:
