@@ -29,7 +29,7 @@ class InThread(BaseHandler):
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """:raises Resolver404: it means nothing"""
         match: ResolverMatch | None = request.scope["match"]  # type: ignore[attr-defined]
-        if match is None or request.path_info != request.path or hasattr(request, "urlconf"):
+        if match is None:
             return super().resolve_request(request)
         request.resolver_match = match
         return match
@@ -83,6 +83,6 @@ def _in_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 def _match(scope: Scope) -> ResolverMatch | None:
     try:
-        return resolve(scope["path"])
+        return resolve(scope["path"].removeprefix(get_script_prefix(scope)))
     except Resolver404:
         return None
