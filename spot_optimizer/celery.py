@@ -40,14 +40,15 @@ def keep_our_logging(**_: object) -> None:
 def stop_between_looks(sender: Any, **_: object) -> None:
     """Celery's own handler asks the database in the midst of another query, and may hang."""
     if threading.current_thread() is threading.main_thread():  # not where beat is embedded
-        warn_if_alone()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sender.stop())
 
 
+@signals.beat_init.connect
 @signals.celeryd_after_setup.connect
 def warn_if_alone(**_: object) -> None:
-    if not settings.REDIS_URL:
+    is_embedded = threading.current_thread() is not threading.main_thread()
+    if not (settings.REDIS_URL or is_embedded):
         logger.warning(ALONE)
 
 
