@@ -66,7 +66,8 @@ def _sized(size: float) -> str:
 
 
 def _fixed(value: float, digits: int) -> Decimal:
-    return Decimal(value).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+    # What it says, not its binary: a stored 55.845 and one as a float have to be the same text.
+    return Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
 
 
 def _sign(value: float) -> str:

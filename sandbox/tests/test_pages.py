@@ -116,7 +116,8 @@ class TestHome:
         target = last.outcome["target"]
         assert last.decision == "SWITCH"
         assert f"Switch to {target['instance_type']} in {target['availability_zone']}, spot" in page
-        assert f"saves {usd(last.projected_savings.monthly)} a month, evaluated just now" in page
+        monthly = usd(last.outcome["projected_savings"]["monthly"])  # as the session's page has it
+        assert f"saves {monthly} a month, evaluated just now" in page
 
     def test_says_that_an_evaluation_goes_on(self, client, user):
         an_evaluation(a_session(user=user))

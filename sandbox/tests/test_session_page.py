@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -292,3 +293,8 @@ def test_per_cents_have_the_digits_that_mean_something(number, told):
 )
 def test_prices_say_what_they_are(number, told):
     assert amounts.hourly(number) == told
+
+
+@pytest.mark.parametrize("number", [55.845, Decimal("55.845000")])
+def test_a_stored_amount_and_the_one_of_a_decision_are_one_text(number):
+    assert amounts.usd(number) == "$55.85"  # which is what Intl.NumberFormat says, too
