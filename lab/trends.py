@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lab.charts import Chart, Key, Value, chart_of, key_of
 from lab.models import ExperimentLog
+from spot_optimizer.templatetags.amounts import usd
 
 UNKNOWN = "\u2013"
 MINUS = "\u2212"
@@ -104,12 +105,6 @@ def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
     return f"{_digits(100 * share)}{SPACE}%"
-
-
-def usd(amount: float | None) -> str:
-    if amount is None:
-        return UNKNOWN
-    return f"{MINUS if amount < 0 else ''}${abs(amount):,.2f}"
 
 
 def _digits(number: float) -> str:

@@ -12,10 +12,10 @@ from accounts.testing import a_user
 from sandbox import services
 from sandbox.jobs import cleanup, evaluations
 from sandbox.models import SandboxSession
-from sandbox.templatetags.amounts import usd
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from sandbox.vault import unseal
 from spot_optimizer.aws.session import Credentials
+from spot_optimizer.templatetags.amounts import usd
 
 pytestmark = pytest.mark.django_db
 KEY = "AKIAPLANTEDKEYOFNOBODY"

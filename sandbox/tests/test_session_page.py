@@ -14,8 +14,8 @@ from accounts.testing import a_user
 from sandbox import services
 from sandbox.jobs import cleanup, evaluations, preflights
 from sandbox.models import Evaluation, SandboxSession
-from sandbox.templatetags import amounts
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
+from spot_optimizer.templatetags import amounts
 
 pytestmark = pytest.mark.django_db
 BROWSER = {"Accept": "text/html"}

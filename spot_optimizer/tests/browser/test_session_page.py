@@ -8,7 +8,7 @@ import sys
 import pytest
 from playwright.async_api import expect
 
-from sandbox.templatetags import amounts
+from spot_optimizer.templatetags import amounts
 from spot_optimizer.tests.browser.people import a_person
 from spot_optimizer.tests.browser.watching import watched
 from spot_optimizer.tests.platform import ROOT, Platform

@@ -1,4 +1,4 @@
-// Numbers and times as people read them. Numbers as sandbox/templatetags/amounts.py writes them.
+// Numbers and times as people read them. Numbers as templatetags/amounts.py writes them.
 
 export const UNKNOWN = "–";
 const MINUS = "\u2212";
