@@ -7,6 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from spot_optimizer.templatetags.amounts import hourly, percent, usd
 from streaming.models import Line
 
 STYLES = {"ERROR": "bold red", "WARNING": "yellow", "DEBUG": "dim", "INFO": ""}
@@ -49,8 +50,8 @@ def decision_panel(told: dict[str, Any]) -> Panel:
     kept, considered = told["counts"]["kept"], told["counts"]["considered"]
     text = (
         f"{told['reason']}\n"
-        f"Projected savings: {savings['hourly']:.4f} USD/h, {savings['monthly']:.2f} USD a month "
-        f"({savings['percent']:.1f} %, by price alone). {kept} of {considered} pools kept.\n"
+        f"Projected savings: {hourly(savings['hourly'])}, {usd(savings['monthly'])} a month "
+        f"({percent(savings['percent'])}, by price alone). {kept} of {considered} pools kept.\n"
         f"Model {told['model']['name']} {told['model']['version']}, market as of "
         f"{told['market_as_of']}, inputs {told['inputs_hash'][:12]}.{instead}"
     )
