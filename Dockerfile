@@ -25,5 +25,5 @@ ENV VAR_DIR=/var/lib/spot-optimizer API_HOST=0.0.0.0
 VOLUME /var/lib/spot-optimizer
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=8s --start-period=30s \
-    CMD ["python", "-m", "spot_optimizer.alive", "http://127.0.0.1:8000/health/ready"]
+    CMD ["python", "-m", "spot_optimizer.worker.healthcheck", "http://127.0.0.1:8000/health/ready"]
 CMD ["python", "-m", "spot_optimizer.server"]

@@ -10,7 +10,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
     from django.core.management import execute_from_command_line
 
-    from spot_optimizer.first_start import check_environment, make_missing_secrets
+    from spot_optimizer.bootstrap.secrets import check_environment, make_missing_secrets
 
     make_missing_secrets()
     check_environment()

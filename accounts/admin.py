@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import services
-from accounts.forms import PasswordForm, SlowedAdminLoginForm, UserAddForm, UserEditForm
 from accounts.models import TokenFamily, User
+from accounts.pages.forms import PasswordForm, SlowedAdminLoginForm, UserAddForm, UserEditForm
 
 admin.site.login_form = SlowedAdminLoginForm
 admin.site.unregister(Group)  # rights come from the role alone

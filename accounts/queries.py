@@ -4,8 +4,8 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.tokens import TokenInvalid, TokenRevoked
+from spot_optimizer.api.lookup import Lookup
 from spot_optimizer.errors import Missing
-from spot_optimizer.lookup import Lookup
 
 SIGNED_IN = Lookup(
     User,

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from spot_optimizer.caches import hit
+from accounts.rate_limits import hit
 from spot_optimizer.errors import Unavailable
 
 if TYPE_CHECKING:

@@ -125,7 +125,8 @@ def _check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001
 def _work(work: str) -> None:
     """In the process that is measured."""
     _set_up()
-    from lab import jobs, restoring
+    from lab.archive import jobs
+    from lab.archive import restore as restoring
     from lab.models import Archive
     from spot_optimizer.testing import NOON
 
@@ -200,7 +201,7 @@ def _fill(number: int, inputs: int) -> None:
 def _digest() -> tuple[Any, ...]:
     from django.db import connection
 
-    from lab.columns import columns
+    from lab.archive.parquet import columns
 
     text = " || '|' || ".join(f"coalesce({field.column}::text, '-')" for field in columns())
     with connection.cursor() as cursor:

@@ -37,7 +37,7 @@ def main(sizes: list[int], rounds: int) -> None:
 
 
 def _measured(size: int, rounds: int) -> list[str]:
-    from sandbox.asof import decide_as_of
+    from lab.decisions.as_of import decide_as_of
     from sandbox.models import pack_pools
     from spot_optimizer.market import snapshot
     from spot_optimizer.testing import NOON

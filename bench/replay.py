@@ -46,9 +46,9 @@ def store(newest: Any, count: int) -> set[str]:
     """Store ``count`` variations of an experiment; return the hashes of their inputs."""
     from django.utils import timezone
 
-    from lab.experiments import log_experiment
-    from spot_optimizer.engine.freeze import freeze, hash_of, thaw
+    from lab.experiments.log import log_experiment
     from spot_optimizer.engine.pipeline import decide
+    from spot_optimizer.engine.serialization import freeze, hash_of, thaw
 
     base, generator, hashes = thaw(zlib.decompress(newest.inputs)), np.random.default_rng(8), set()
     for number in range(count):
@@ -77,8 +77,8 @@ def store(newest: Any, count: int) -> set[str]:
 def varied(base: Any, number: int, generator: np.random.Generator) -> Any:
     import json
 
-    from lab.artifacts import SHIPPED
-    from spot_optimizer.engine.risk import parse_model
+    from lab.registry.artifacts import SHIPPED
+    from spot_optimizer.engine.hazard.base import parse_model
 
     market = replace(
         base.market,

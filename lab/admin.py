@@ -13,8 +13,8 @@ from lab.models import (
     ModelRegistry,
     StageChange,
 )
+from spot_optimizer.admin import ReadOnlyAdmin
 from spot_optimizer.errors import DomainError
-from spot_optimizer.read_only import ReadOnlyAdmin
 
 
 @admin.register(ModelRegistry)

@@ -9,8 +9,8 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
-from lab.artifacts import LoadedModel, ModelUnusable, load_file, load_registered
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
+from lab.registry.artifacts import LoadedModel, ModelUnusable, load_file, load_registered
 from spot_optimizer.errors import Conflict, Missing
 
 LONGEST_INSTANCE_ID = 64

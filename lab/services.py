@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from lab.artifacts import ModelUnusable, load_registered, registration
 from lab.models import Artifact, ConfigChange, InstanceConfig, ModelRegistry, StageChange
 from lab.queries import NO_SUCH_MODEL, check_not_archived
+from lab.registry.artifacts import ModelUnusable, load_registered, registration
 from spot_optimizer.errors import Conflict, Invalid, Missing
 
 Stage = ModelRegistry.Stage

@@ -1,7 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from lab import jobs
+from lab.archive import jobs
 
 
 @shared_task(name="lab.cleanup_old_experiment_logs", ignore_result=False)

@@ -4,14 +4,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from sandbox import services
-from sandbox.models import (
-    Evaluation,
-    ReceivedSignal,
-    SandboxAction,
-    SandboxSavings,
-    SandboxSession,
-)
-from spot_optimizer.read_only import ReadOnlyAdmin
+from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSavings, SandboxSession
+from spot_optimizer.admin import ReadOnlyAdmin
 
 
 @admin.register(SandboxSession)

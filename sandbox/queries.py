@@ -18,8 +18,8 @@ from sandbox.models import (
     SandboxSession,
     SandboxSessionQuerySet,
 )
+from spot_optimizer.api.lookup import Lookup
 from spot_optimizer.errors import Forbidden, Missing
-from spot_optimizer.lookup import Lookup
 from streaming.models import Stream
 
 # The longest lead of a rebalance recommendation that was published is 8 h 42 min.

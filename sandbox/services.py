@@ -9,9 +9,9 @@ from accounts.models import User
 from lab.models import ModelRegistry
 from lab.services import know_instance
 from sandbox import tasks, vault
-from sandbox.bookkeeping import count_active_sessions, note
+from sandbox.audit import count_active_sessions, note
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
-from spot_optimizer.aws.session import Credentials
+from spot_optimizer.aws.clients import Credentials
 from spot_optimizer.errors import Conflict, Invalid, LimitReached
 from streaming.publish import log, publish, status
 

@@ -7,8 +7,12 @@ from celery.signals import worker_shutting_down
 from celery.worker.state import active_requests
 from django.utils import timezone
 
-from sandbox.jobs import cleanup, evaluations, preflights, refresh, sweeps
-from spot_optimizer.stopping import end_within
+from sandbox.cleanup import jobs as cleanup
+from sandbox.cleanup import sweeps
+from sandbox.evaluation import jobs as evaluations
+from sandbox.evaluation import market_refresh as refresh
+from sandbox.preflight import jobs as preflights
+from spot_optimizer.server.shutdown import end_within
 
 FINISH_WITHIN = 20.0  # [s] for the jobs of a worker that stops
 

@@ -9,10 +9,10 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.testing import a_user
 from sandbox import services
-from sandbox.jobs import evaluations
+from sandbox.api.serializers import PreferencesIn
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
-from sandbox.serializers import PreferencesIn
-from spot_optimizer.aws.session import Credentials
+from spot_optimizer.aws.clients import Credentials
 from streaming.models import Stream
 
 OPENED = datetime(2026, 1, 15, 12, tzinfo=UTC)

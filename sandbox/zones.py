@@ -1,4 +1,4 @@
-from spot_optimizer.aws.session import Access, Deadline
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.zones import zone_ids
 
 

@@ -12,9 +12,9 @@ from celery import Celery, signals
 from django.conf import settings
 from prometheus_client import start_http_server
 
-from spot_optimizer import logs, metrics
-from spot_optimizer.first_start import check_environment
-from spot_optimizer.heartbeat import beat
+from spot_optimizer.bootstrap.secrets import check_environment
+from spot_optimizer.observability import logs, metrics
+from spot_optimizer.worker.heartbeat import beat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()

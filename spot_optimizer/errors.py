@@ -2,7 +2,8 @@
 How the domain says no.
 
 A refusal is raised as a subclass of one of these kinds, defined in the module that raises it. Only
-`spot_optimizer.api` knows their HTTP numbers and only `streaming.consumers` their close codes.
+`spot_optimizer.api.exceptions` knows their HTTP numbers, only `sandbox.consumers` their close
+codes.
 """
 
 from typing import ClassVar

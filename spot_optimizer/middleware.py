@@ -19,7 +19,7 @@ from django.middleware.common import CommonMiddleware
 from django.utils.decorators import sync_and_async_middleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from spot_optimizer.api import body_of, status_of
+from spot_optimizer.api.exceptions import body_of, status_of
 from spot_optimizer.errors import Unavailable
 
 logger = logging.getLogger(__name__)

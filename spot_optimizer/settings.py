@@ -154,6 +154,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_celery_results",
     "spot_optimizer.apps.SpotOptimizerConfig",
+    "spot_optimizer.dashboard",
     "streaming",
     "spot_optimizer.market",
     "accounts",
@@ -162,7 +163,7 @@ INSTALLED_APPS = [
     "spot_optimizer.operations.apps.OperationsConfig",
 ]
 MIDDLEWARE = [
-    "spot_optimizer.access.observe",
+    "spot_optimizer.observability.request_log.observe",
     "django.middleware.security.SecurityMiddleware",
     "spot_optimizer.middleware.StaticFiles",
     "spot_optimizer.middleware.say_emulator",
@@ -177,19 +178,19 @@ MIDDLEWARE = [
     "spot_optimizer.middleware.DatabaseAway",
 ]
 ROOT_URLCONF = "spot_optimizer.urls"
-CSRF_FAILURE_VIEW = "spot_optimizer.pages.csrf_failure"
+CSRF_FAILURE_VIEW = "spot_optimizer.dashboard.pages.csrf_failure"
 ASGI_APPLICATION = "spot_optimizer.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "spot_optimizer" / "templates"],
+        "DIRS": [BASE_DIR / "spot_optimizer" / "dashboard" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "spot_optimizer.pages.frame",
+                "spot_optimizer.dashboard.pages.frame",
             ],
         },
     },
@@ -253,7 +254,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     }
     if ARCHIVE_BUCKET
     else {
-        "BACKEND": "lab.folder.DurableFolder",
+        "BACKEND": "lab.archive.storage.DurableFolder",
         "OPTIONS": {
             "location": VAR_DIR / "archive",
             "file_permissions_mode": 0o600,
@@ -294,15 +295,15 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.ApiThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["spot_optimizer.parsers.BoundedJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["spot_optimizer.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "spot_optimizer.api.Negotiation",
-    "DEFAULT_PAGINATION_CLASS": "spot_optimizer.paging.NewestFirst",
-    "DEFAULT_SCHEMA_CLASS": "spot_optimizer.schema.Schema",
-    "EXCEPTION_HANDLER": "spot_optimizer.api.answer_for",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "spot_optimizer.api.exceptions.Negotiation",
+    "DEFAULT_PAGINATION_CLASS": "spot_optimizer.api.pagination.NewestFirst",
+    "DEFAULT_SCHEMA_CLASS": "spot_optimizer.api.schema.Schema",
+    "EXCEPTION_HANDLER": "spot_optimizer.api.exceptions.answer_for",
     "NUM_PROXIES": NUM_PROXIES,
     "NON_FIELD_ERRORS_KEY": "non_field_errors",
     "COERCE_DECIMAL_TO_STRING": False,
@@ -329,11 +330,11 @@ SPECTACULAR_SETTINGS = {
 # --- Background work and streams: in-process by default, Redis by REDIS_URL
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
-CELERY_BROKER_TRANSPORT = "spot_optimizer.broker:Transport" if REDIS_URL else None
+CELERY_BROKER_TRANSPORT = "spot_optimizer.worker.broker:Transport" if REDIS_URL else None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
 # Celery's would be put back into the schedule at each start.
-CELERY_RESULT_BACKEND = "spot_optimizer.operations.runs:JobRuns"
+CELERY_RESULT_BACKEND = "spot_optimizer.operations.job_runs:JobRuns"
 CELERY_RESULT_BACKEND_THREAD_SAFE = True  # or each request that asks for a task makes one: 3 ms
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = None
@@ -347,7 +348,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "spot_optimizer.schedule:Schedule"
+CELERY_BEAT_SCHEDULER = "spot_optimizer.worker.scheduler:Schedule"
 CELERY_BEAT_SYNC_EVERY = 1  # or what was asked for last would be known minutes late
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
@@ -367,14 +368,14 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
-        "BACKEND": "spot_optimizer.caches.CountingRedis",
+        "BACKEND": "accounts.rate_limits.CountingRedis",
         "LOCATION": REDIS_URL,
         # Each request counts itself here: where Redis hangs, nobody shall hang with it.
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
     }
     if REDIS_URL
     else {
-        "BACKEND": "spot_optimizer.caches.CountingMemory",
+        "BACKEND": "accounts.rate_limits.CountingMemory",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # with the stock 300, guessers push out their counts
     }
 }
@@ -413,11 +414,11 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(facts)s"},
-        "json": {"()": "spot_optimizer.logs.JsonLines"},
+        "json": {"()": "spot_optimizer.observability.logs.JsonLines"},
     },
     "filters": {
-        "tone_down": {"()": "spot_optimizer.logs.ToneDown"},
-        "say_facts": {"()": "spot_optimizer.logs.SayFacts"},
+        "tone_down": {"()": "spot_optimizer.observability.logs.ToneDown"},
+        "say_facts": {"()": "spot_optimizer.observability.logs.SayFacts"},
     },
     "handlers": {
         "console": {

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from spot_optimizer.read_only import ReadOnlyAdmin
+from spot_optimizer.admin import ReadOnlyAdmin
 from streaming.models import Line, Stream
 
 

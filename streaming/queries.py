@@ -2,9 +2,9 @@ from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from streaming.db_threads import in_thread
 from streaming.frames import encode, frame_of
 from streaming.models import Line, Stream
-from streaming.threads import in_thread
 
 PAGE = 200  # lines read at once
 

@@ -10,12 +10,12 @@ from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseTrouble
 
-from spot_optimizer import metrics
+from spot_optimizer.observability import metrics
+from streaming.db_threads import in_thread
 from streaming.frames import encode, frame_of
 from streaming.models import Line, Stream
-from streaming.nudges import Nudges
+from streaming.notifications import Nudges
 from streaming.queries import PAGE, lines_behind
-from streaming.threads import in_thread
 
 logger = logging.getLogger(__name__)
 

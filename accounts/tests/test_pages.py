@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from accounts import links
+from accounts import sign_in_links as links
 from accounts.models import TokenFamily, User
 from accounts.testing import PASSWORD, a_user, an_admin
 

@@ -132,7 +132,7 @@ class TestGuesses:
 
 
 UNREACHABLE = {
-    "BACKEND": "spot_optimizer.caches.CountingRedis",
+    "BACKEND": "accounts.rate_limits.CountingRedis",
     "LOCATION": "redis://127.0.0.1:1/0",
 }
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.db import migrations
 
-from lab.artifacts import read, registration
+from lab.registry.artifacts import read, registration
 
 # Everything the first challenger learned from was published by 2022-05-28. What both models are
 # judged by came later. Printed by `manage.py fit_challenger`, which gives the same figures again.

@@ -5,7 +5,7 @@ from itertools import count
 from uuid import uuid4
 
 from accounts.testing import a_user
-from lab import columns
+from lab.archive import parquet as columns
 from lab.models import Archive, ExperimentLog
 from spot_optimizer.testing import NOON
 

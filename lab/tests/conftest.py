@@ -1,6 +1,6 @@
 import pytest
 
-from lab import archive
+from lab.archive import archive
 
 
 @pytest.fixture
@@ -8,7 +8,7 @@ def folder(settings, tmp_path):
     """The archive's folder, of this test alone."""
     there = tmp_path / "archive"
     settings.STORAGES = settings.STORAGES | {
-        "archive": {"BACKEND": "lab.folder.DurableFolder", "OPTIONS": {"location": there}}
+        "archive": {"BACKEND": "lab.archive.storage.DurableFolder", "OPTIONS": {"location": there}}
     }
     return there
 

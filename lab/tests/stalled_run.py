@@ -48,14 +48,17 @@ def main(database, folder, point):
     settings.DATABASES["default"]["NAME"] = database
     backend = {"half-written": "HalfWritten", "written": "Written"}.get(point)
     settings.STORAGES["archive"] = {
-        "BACKEND": f"lab.tests.stalled_run.{backend}" if backend else "lab.folder.DurableFolder",
+        "BACKEND": f"lab.tests.stalled_run.{backend}"
+        if backend
+        else "lab.archive.storage.DurableFolder",
         "OPTIONS": {"location": folder},
     }
     django.setup()
 
     from django.db import connection
 
-    from lab import archive, columns, jobs
+    from lab.archive import archive, jobs
+    from lab.archive import parquet as columns
     from spot_optimizer.testing import NOON
 
     archive.FILE_ROWS = 100

@@ -6,9 +6,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.testing import a_user, signed_in
+from lab.api.urls import urlpatterns
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
 from lab.testing import INSTANCE, a_challenger, a_config
-from lab.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
 LAB = "/api/v1/lab"

@@ -15,9 +15,11 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from accounts.models import User
 from accounts.testing import a_user, an_admin
-from lab import archive, columns, jobs, tasks
+from lab import tasks
+from lab.archive import archive, jobs
+from lab.archive import parquet as columns
+from lab.archive.restore import restore
 from lab.models import Archive, ExperimentLog
-from lab.restoring import restore
 from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, stored
 from spot_optimizer.testing import NOON
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from lab import archive, columns, jobs
+from lab.archive import archive, jobs
+from lab.archive import parquet as columns
 from lab.models import Archive
 from lab.tests.archives import archived, experiments, stored
 from spot_optimizer.testing import NOON

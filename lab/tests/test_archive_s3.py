@@ -10,9 +10,9 @@ import pytest
 from django.core.files.storage import storages
 
 from accounts.testing import a_user
-from lab import jobs
+from lab.archive import jobs
+from lab.archive.restore import restore
 from lab.models import Archive, ExperimentLog
-from lab.restoring import restore
 from lab.tests.archives import an_experiment, experiments, stored
 from spot_optimizer.testing import NOON
 

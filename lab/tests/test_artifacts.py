@@ -3,9 +3,9 @@ import json
 import pytest
 
 from lab import services
-from lab.artifacts import SHIPPED, ModelUnusable, load_registered, read, registration
 from lab.models import Artifact, InstanceConfig, ModelRegistry
 from lab.queries import model_for
+from lab.registry.artifacts import SHIPPED, ModelUnusable, load_registered, read, registration
 from lab.testing import a_challenger, an_artifact
 from spot_optimizer.testing import NOON
 

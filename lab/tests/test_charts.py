@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.charts import HEIGHT, SHAPES, WIDTH, Value, chart_of
+from lab.experiments.charts import HEIGHT, SHAPES, WIDTH, Value, chart_of
 
 
 def a_chart(*numbers, name="a"):

@@ -6,9 +6,9 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from lab.artifacts import SHIPPED, load_registered
 from lab.models import ModelRegistry
-from spot_optimizer.engine.logistic import Logistic
+from lab.registry.artifacts import SHIPPED, load_registered
+from spot_optimizer.engine.hazard.logistic import Logistic
 
 DATA = settings.BASE_DIR.parent / "shared" / "data"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.fitting.examples import (
+from lab.training.examples import (
     ADVISOR,
     Examples,
     bands_after,
@@ -14,13 +14,13 @@ from lab.fitting.examples import (
     weekly,
     weights_of,
 )
-from lab.fitting.fit import HOURS, SHARES, fit
-from lab.fitting.plan import HELD_BACK, LEARNED
-from lab.fitting.records import Advice, Records, Series
-from lab.fitting.scores import calibration_error, score
-from lab.fitting.traces import Trace, facts_of, features_then, lost_within_the_hour
+from lab.training.fit import HOURS, SHARES, fit
+from lab.training.records import Advice, Records, Series
+from lab.training.scores import calibration_error, score
+from lab.training.split_2022 import HELD_BACK, LEARNED
+from lab.training.traces import Trace, facts_of, features_then, lost_within_the_hour
 from spot_optimizer.engine.features import Features
-from spot_optimizer.engine.logistic import MARKET
+from spot_optimizer.engine.hazard.logistic import MARKET
 
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
 NAMES = ("c5.large", "m5.large", "m5.xlarge")

@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from accounts.testing import a_user
+from lab.experiments.trends import MINUS, UNKNOWN
 from lab.models import InstanceConfig, ModelRegistry, StageChange
 from lab.services import set_stage
 from lab.testing import INSTANCE, a_challenger, a_config
 from lab.tests.archives import experiments
-from lab.trends import MINUS, UNKNOWN
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db

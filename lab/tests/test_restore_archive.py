@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.testing import a_user
-from lab import columns, jobs
-from lab.archive import checksum
+from lab.archive import jobs
+from lab.archive import parquet as columns
+from lab.archive.archive import checksum
+from lab.archive.restore import ArchiveUnreadable, Restored, restore
 from lab.models import Archive, ExperimentLog, ModelRegistry
-from lab.restoring import ArchiveUnreadable, Restored, restore
 from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, stored
 from spot_optimizer.errors import Missing
 from spot_optimizer.testing import NOON

@@ -12,21 +12,17 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.testing import signed_in
-from lab import artifacts
 from lab.models import ModelRegistry
+from lab.registry import artifacts
 from lab.services import set_stage
 from lab.testing import a_challenger
 from sandbox import services
-from sandbox.jobs import evaluations, preflights, sweeps
-from sandbox.models import (
-    Evaluation,
-    SandboxSavings,
-    SandboxSession,
-    pack_pools,
-    unpack_pools,
-)
+from sandbox.cleanup import sweeps
+from sandbox.evaluation import jobs as evaluations
+from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools, unpack_pools
+from sandbox.preflight import jobs as preflights
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
-from spot_optimizer.aws.session import Credentials
+from spot_optimizer.aws.clients import Credentials
 from streaming.models import Line
 
 SHIPPED = artifacts.SHIPPED / "advisor_prior_1.json"

@@ -12,11 +12,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts.testing import a_user, signed_in
-from lab.artifacts import SHIPPED
 from lab.models import ExperimentLog, InstanceConfig, ModelRegistry
+from lab.registry.artifacts import SHIPPED
 from lab.services import assign_model, change_config, set_stage
 from lab.testing import a_challenger, an_artifact
-from sandbox.jobs import cleanup, evaluations
+from sandbox.cleanup import jobs as cleanup
+from sandbox.evaluation import jobs as evaluations
 from sandbox.services import request_evaluation
 from sandbox.testing import a_session, a_silent_session, an_emulated_session
 from streaming.models import Line

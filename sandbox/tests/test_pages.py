@@ -10,12 +10,13 @@ from django.utils import timezone
 
 from accounts.testing import a_user
 from sandbox import services
-from sandbox.jobs import cleanup, evaluations
+from sandbox.cleanup import jobs as cleanup
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from sandbox.vault import unseal
-from spot_optimizer.aws.session import Credentials
-from spot_optimizer.templatetags.amounts import usd
+from spot_optimizer.aws.clients import Credentials
+from spot_optimizer.dashboard.templatetags.amounts import usd
 
 pytestmark = pytest.mark.django_db
 KEY = "AKIAPLANTEDKEYOFNOBODY"

@@ -12,10 +12,12 @@ from django.utils import timezone
 
 from accounts.testing import a_user
 from sandbox import services
-from sandbox.jobs import cleanup, evaluations, preflights
+from sandbox.cleanup import jobs as cleanup
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
+from sandbox.preflight import jobs as preflights
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
-from spot_optimizer.templatetags import amounts
+from spot_optimizer.dashboard.templatetags import amounts
 
 pytestmark = pytest.mark.django_db
 BROWSER = {"Accept": "text/html"}

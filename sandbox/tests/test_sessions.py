@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.testing import a_user, an_admin, signed_in
 from sandbox import services, vault
-from sandbox.jobs import cleanup
+from sandbox.cleanup import jobs as cleanup
 from sandbox.models import SandboxAction, SandboxSession
 from sandbox.testing import SECRET, a_session, an_evaluation
 from streaming.models import Line

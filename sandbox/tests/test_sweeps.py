@@ -7,10 +7,12 @@ from django_celery_beat.models import PeriodicTask
 
 from accounts.models import User
 from sandbox import services, tasks
-from sandbox.jobs import cleanup, refresh, sweeps
+from sandbox.cleanup import jobs as cleanup
+from sandbox.cleanup import sweeps
+from sandbox.evaluation import market_refresh as refresh
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
-from spot_optimizer.aws.session import Credentials
+from spot_optimizer.aws.clients import Credentials
 from spot_optimizer.celery import app
 from streaming.models import Line, Stream
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from spot_optimizer.aws.clients import READ_TIMEOUT, Deadline, public_client
 from spot_optimizer.aws.errors import translated_errors
-from spot_optimizer.aws.session import READ_TIMEOUT, Deadline, public_client
 
 BUCKET = "spot-bid-advisor"
 KEY = "spot-advisor-data.json"

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.errors import translated_errors
-from spot_optimizer.aws.session import Access, Deadline
 
 
 class Identity(NamedTuple):

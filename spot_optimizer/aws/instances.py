@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.errors import translated_errors
-from spot_optimizer.aws.session import Access, Deadline
 from spot_optimizer.errors import AwsRefused
 
 BOOT_MODES = {"legacy-bios", "uefi"}  # "uefi-preferred" boots in both

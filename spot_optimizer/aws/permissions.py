@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.errors import code_of, is_denial, refused, translated_errors
 from spot_optimizer.aws.instances import Instance
 from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS, SESSION_TAG
-from spot_optimizer.aws.session import Access, Deadline
 
 WOULD_HAVE_WORKED = "DryRunOperation"
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.errors import translated_errors
-from spot_optimizer.aws.session import Access, Deadline
 
 PAGE = 1000  # the most that AWS answers at a time
 

@@ -1,7 +1,7 @@
 """Zones: names differ by account, ids are the same for all."""
 
+from spot_optimizer.aws.clients import Access, Deadline
 from spot_optimizer.aws.errors import translated_errors
-from spot_optimizer.aws.session import Access, Deadline
 
 
 def zone_ids(access: Access, *, deadline: Deadline) -> dict[str, str]:

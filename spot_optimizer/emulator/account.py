@@ -13,8 +13,8 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance
 from moto.moto_api._internal import mock_random
 
-from spot_optimizer.emulator.catalog import REGIONS, offers, trim_moto
-from spot_optimizer.emulator.noise import key
+from spot_optimizer.emulator.market.catalog import REGIONS, offers, trim_moto
+from spot_optimizer.emulator.market.noise import key
 
 BASE32 = string.ascii_uppercase + "234567"
 

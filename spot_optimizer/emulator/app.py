@@ -10,12 +10,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
-from spot_optimizer.emulator import advisor, ec2, pricing, sts
-from spot_optimizer.emulator.catalog import REGIONS
 from spot_optimizer.emulator.control import PREFIX, control
-from spot_optimizer.emulator.signature import authenticate
-from spot_optimizer.emulator.spot_history import describe_spot_price_history
-from spot_optimizer.emulator.wire import Call, Refusal, answer, garbage, read_call, refuse
+from spot_optimizer.emulator.market.catalog import REGIONS
+from spot_optimizer.emulator.services import advisor, ec2, pricing, sts
+from spot_optimizer.emulator.services.signature import authenticate
+from spot_optimizer.emulator.services.spot_history import describe_spot_price_history
+from spot_optimizer.emulator.services.wire import Call, Refusal, answer, garbage, read_call, refuse
 from spot_optimizer.emulator.world import World
 
 if TYPE_CHECKING:

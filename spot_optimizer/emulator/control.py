@@ -8,8 +8,8 @@ from typing import Any
 from werkzeug.wrappers import Request, Response
 
 from spot_optimizer.emulator.account import instances, spot_request_id
-from spot_optimizer.emulator.catalog import REGIONS
 from spot_optimizer.emulator.faults import Fault
+from spot_optimizer.emulator.market.catalog import REGIONS
 from spot_optimizer.emulator.signals import NoSuchSpotInstance
 from spot_optimizer.emulator.world import World
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from spot_optimizer.emulator.wire import Call, Refusal
+from spot_optimizer.emulator.services.wire import Call, Refusal
 
 # The status and the code of a denial, where they differ from the ones most services use.
 DENIALS = {

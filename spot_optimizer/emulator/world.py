@@ -5,9 +5,9 @@ from datetime import datetime
 
 from spot_optimizer.emulator.account import Account, account_of, launch_demos
 from spot_optimizer.emulator.faults import Faults
-from spot_optimizer.emulator.fitted import market_fit
-from spot_optimizer.emulator.journal import Journal
-from spot_optimizer.emulator.market import Market
+from spot_optimizer.emulator.market.fitted import market_fit
+from spot_optimizer.emulator.market.prices_model import Market
+from spot_optimizer.emulator.request_log import Journal
 from spot_optimizer.emulator.signals import EventBus, Signals
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spot_optimizer.engine.pools import Costs
+from spot_optimizer.engine.inputs import Costs
 
 MINUTES = 60.0  # in an hour
 LONGEST_HORIZON = 24.0  # [h]

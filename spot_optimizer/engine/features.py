@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spot_optimizer.engine.rows import Rows
+from spot_optimizer.engine.candidates import Rows
 
 Column = NDArray[np.float64]
 BANDS = 5  # of Spot Advisor, best to worst

@@ -4,15 +4,15 @@ from collections.abc import Generator
 
 import numpy as np
 
-from spot_optimizer.engine.checks import canonical, check
-from spot_optimizer.engine.funnel import Funnel, StageTrace
-from spot_optimizer.engine.outcome import Outcome
-from spot_optimizer.engine.policy import choose
-from spot_optimizer.engine.pools import Inputs
+from spot_optimizer.engine.candidates import Rows, lay_out
+from spot_optimizer.engine.decision import Outcome
+from spot_optimizer.engine.filters import Screens, screen
+from spot_optimizer.engine.inputs import Inputs
+from spot_optimizer.engine.policy.choice import choose
+from spot_optimizer.engine.policy.texts import CODES, KEPT, phrases
 from spot_optimizer.engine.ranking import assess, explain_ranking, in_order, rank
-from spot_optimizer.engine.reasons import CODES, KEPT, phrases
-from spot_optimizer.engine.rows import Rows, lay_out
-from spot_optimizer.engine.screens import Screens, screen
+from spot_optimizer.engine.trace import Funnel, StageTrace
+from spot_optimizer.engine.validation import canonical, check
 
 Run = Generator[StageTrace, None, Outcome]
 

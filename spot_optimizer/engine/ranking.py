@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spot_optimizer.engine.candidates import Rows
 from spot_optimizer.engine.cost import (
     Terms,
     expected_cost,
@@ -13,9 +14,8 @@ from spot_optimizer.engine.cost import (
     switching_cost,
 )
 from spot_optimizer.engine.features import features_of
-from spot_optimizer.engine.pools import Inputs
-from spot_optimizer.engine.risk import probability
-from spot_optimizer.engine.rows import Rows
+from spot_optimizer.engine.hazard.base import probability
+from spot_optimizer.engine.inputs import Inputs
 
 Floats = NDArray[np.float64]
 

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from spot_optimizer.admin import ReadOnlyAdmin
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
@@ -11,7 +12,6 @@ from spot_optimizer.market.models import (
     SpotPrice,
     WatchedType,
 )
-from spot_optimizer.read_only import ReadOnlyAdmin
 
 
 @admin.register(Region)

@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from spot_optimizer.aws.advisor import AdvisorRow
+from spot_optimizer.aws.instance_types import TypeFacts
 from spot_optimizer.aws.on_demand import OnDemandPrice as PriceOnDemand
 from spot_optimizer.aws.prices import SpotPrice as PriceOfPool
-from spot_optimizer.aws.types import TypeFacts
-from spot_optimizer.market.asking import BEGINNING, first_time
+from spot_optimizer.market.bulk_insert import insert_prices
 from spot_optimizer.market.history import (
     MICRO,
     History,
@@ -27,7 +27,6 @@ from spot_optimizer.market.history import (
     moment,
     without_known,
 )
-from spot_optimizer.market.loading import insert_prices
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
@@ -39,6 +38,7 @@ from spot_optimizer.market.models import (
     WatchedType,
     in_force,
 )
+from spot_optimizer.market.refresh_log import BEGINNING, first_time
 
 
 class PoolKey(NamedTuple):

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.instance_types import types_named
 from spot_optimizer.aws.products import NoPrices, Product
-from spot_optimizer.aws.session import Access, Deadline
-from spot_optimizer.aws.types import types_named
 from spot_optimizer.aws.zones import zone_ids as zones_of
-from spot_optimizer.engine.pools import InstanceType
+from spot_optimizer.engine.inputs import InstanceType
 from spot_optimizer.errors import AwsRefused
 from spot_optimizer.market import ingest
-from spot_optimizer.market.fetching import (
+from spot_optimizer.market.models import InstanceTypeFacts
+from spot_optimizer.market.refresh import (
     Errand,
     Reached,
     fetch_advisor,
@@ -20,7 +21,6 @@ from spot_optimizer.market.fetching import (
     fetch_on_demand,
     fetch_types,
 )
-from spot_optimizer.market.models import InstanceTypeFacts
 from spot_optimizer.market.snapshot import Alike, instance_type
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from django.db.models.functions import Coalesce, Concat
 
 from spot_optimizer.aws.products import Product
 from spot_optimizer.errors import Invalid
-from spot_optimizer.market.asking import ADVISOR, BEGINNING, asked_since, on_demand
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
@@ -18,6 +17,7 @@ from spot_optimizer.market.models import (
     SpotPrice,
     in_force,
 )
+from spot_optimizer.market.refresh_log import ADVISOR, BEGINNING, asked_since, on_demand
 
 # What was refreshed within so long of the newest counts as refreshed together with it.
 TOGETHER = timedelta(minutes=10)

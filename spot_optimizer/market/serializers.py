@@ -2,8 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from spot_optimizer.api.fields import Choice, RegionField
 from spot_optimizer.aws.products import LINUX, PRODUCTS, Product
-from spot_optimizer.fields import Choice, RegionField
 from spot_optimizer.market.models import Pool, SpotPrice
 
 

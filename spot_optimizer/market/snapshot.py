@@ -13,8 +13,7 @@ from django.db.models.functions import Greatest
 from numpy.typing import NDArray
 
 from spot_optimizer.aws.products import NoPrices, Product
-from spot_optimizer.engine.pools import InstanceType, Market
-from spot_optimizer.market.asking import ADVISOR, asked_since, on_demand
+from spot_optimizer.engine.inputs import InstanceType, Market
 from spot_optimizer.market.history import micros
 from spot_optimizer.market.models import (
     AdvisorBand,
@@ -26,6 +25,7 @@ from spot_optimizer.market.models import (
     SpotPrice,
     in_force,
 )
+from spot_optimizer.market.refresh_log import ADVISOR, asked_since, on_demand
 
 LOOK_BACK = timedelta(days=7)
 # The range of a history that is shorter than this says nothing, so it is not told.

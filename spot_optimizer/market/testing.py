@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from spot_optimizer.aws.advisor import AdvisorRow
+from spot_optimizer.aws.instance_types import TypeFacts
 from spot_optimizer.aws.on_demand import OnDemandPrice
 from spot_optimizer.aws.prices import SpotPrice
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.aws.types import TypeFacts
 from spot_optimizer.market import ingest
 from spot_optimizer.testing import NOON
 

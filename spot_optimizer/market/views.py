@@ -10,10 +10,10 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
+from spot_optimizer.api.pagination import NewestFirst
 from spot_optimizer.errors import Invalid
 from spot_optimizer.market import queries
 from spot_optimizer.market.serializers import ChangeOut, HistoryIn, PoolOut, PoolsIn
-from spot_optimizer.paging import NewestFirst
 
 PLACE = re.compile(r"[A-Za-z0-9.-]{1,32} [A-Za-z0-9-]{1,32}")
 

@@ -11,10 +11,10 @@ from django_celery_beat.admin import PeriodicTaskAdmin
 from django_celery_beat.models import PeriodicTask
 from django_celery_results.models import GroupResult, TaskResult
 
+from spot_optimizer.admin import ReadOnlyAdmin
 from spot_optimizer.errors import DomainError
 from spot_optimizer.operations import services
 from spot_optimizer.operations.queries import Run, what_it_did
-from spot_optimizer.read_only import ReadOnlyAdmin
 
 admin.site.unregister([PeriodicTask, TaskResult, GroupResult])
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from spot_optimizer.api import body_of, only_get
+from spot_optimizer.api.exceptions import body_of, only_get
 from spot_optimizer.errors import Unauthenticated
+from spot_optimizer.operations.database_metrics import Rows
 from spot_optimizer.operations.dependencies import Question, look_without_thread
-from spot_optimizer.operations.rows import Rows
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from django.test import AsyncClient, Client
 
 from accounts.testing import PASSWORD, a_user, an_admin, signed_in
 from sandbox.testing import a_session
-from spot_optimizer.logs import JsonLines, SayFacts
+from spot_optimizer.observability.logs import JsonLines, SayFacts
 
-ACCESS = "spot_optimizer.access"
+ACCESS = "spot_optimizer.observability.request_log"
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.testing import a_user, an_admin, signed_in
-from spot_optimizer import api, errors
+from spot_optimizer import errors
+from spot_optimizer.api import exceptions as api
 from spot_optimizer.tests.failing_urls import SECRET
 
 LOGIN = "/api/v1/auth/login"

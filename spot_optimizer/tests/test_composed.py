@@ -11,10 +11,10 @@ import pytest
 import redis
 import urllib3
 
-from spot_optimizer.alive import STALE_AFTER
 from spot_optimizer.tests.composed import FILE, Composed
 from spot_optimizer.tests.platform import free_port, until
 from spot_optimizer.tests.processes import needs_services
+from spot_optimizer.worker.healthcheck import STALE_AFTER
 
 pytestmark = needs_services
 needs_redis = pytest.mark.skipif(

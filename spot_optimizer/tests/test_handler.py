@@ -8,8 +8,8 @@ from asgiref.testing import ApplicationCommunicator
 from accounts.testing import a_user, signed_in
 from sandbox.testing import a_session
 from spot_optimizer.asgi import application
-from spot_optimizer.handler import THREADS
-from streaming.threads import in_thread
+from spot_optimizer.server.asgi_handler import THREADS
+from streaming.db_threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.test import Client
 
-from spot_optimizer.logs import ToneDown
+from spot_optimizer.observability.logs import ToneDown
 
 pytestmark = pytest.mark.django_db
 

@@ -123,7 +123,7 @@ def test_without_its_database_its_health_check_is_not_content(tmp_path):
 
 def checked(what):
     return subprocess.run(
-        [sys.executable, "-m", "spot_optimizer.alive", what],
+        [sys.executable, "-m", "spot_optimizer.worker.healthcheck", what],
         cwd=BASE_DIR,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,

@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient, APIRequestFactory
 
 from accounts.testing import PASSWORD, a_user, signed_in
+from sandbox.api.views import EvaluateView
 from sandbox.testing import a_session
-from sandbox.views import EvaluateView
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1"

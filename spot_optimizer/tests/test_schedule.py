@@ -5,7 +5,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from spot_optimizer.celery import app
-from spot_optimizer.schedule import Schedule
+from spot_optimizer.worker.scheduler import Schedule
 
 pytestmark = pytest.mark.django_db(transaction=True)  # it closes its connection between two looks
 HOUR = timedelta(hours=1)

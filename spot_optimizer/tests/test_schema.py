@@ -10,7 +10,7 @@ from django.utils import timezone
 from openapi_spec_validator import validate
 
 from accounts.testing import PASSWORD, a_user, signed_in
-from sandbox.jobs import evaluations
+from sandbox.evaluation import jobs as evaluations
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
 
 pytestmark = pytest.mark.django_db

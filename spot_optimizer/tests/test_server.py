@@ -18,10 +18,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.server import PATIENCE, WatcherProtocol
+from spot_optimizer.server.daphne_server import PATIENCE, WatcherProtocol
 from spot_optimizer.settings import BASE_DIR
+from streaming.db_threads import in_thread
 from streaming.publish import log, publish, session_ended
-from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 say = in_thread(publish)

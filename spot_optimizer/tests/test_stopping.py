@@ -10,14 +10,14 @@ import urllib3
 from django.db import transaction
 
 from accounts.models import User
-from sandbox.jobs.cleanup import clean_up
+from sandbox.cleanup.jobs import clean_up
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
-from spot_optimizer.server import STOP_WITHIN
+from spot_optimizer.server.daphne_server import STOP_WITHIN
 from spot_optimizer.tests.platform import Platform, until
 from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
+from streaming.db_threads import in_thread
 from streaming.publish import log
-from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

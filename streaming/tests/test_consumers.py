@@ -9,11 +9,11 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
 from sandbox.testing import OPENED, a_silent_session
+from streaming.db_threads import in_thread
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
 from streaming.tests.watching import close_code, say, seqs, watcher_at, watcher_of
-from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from channels.layers import get_channel_layer
 
-from streaming.nudges import LOOK_EVERY, Nudges
+from streaming.notifications import LOOK_EVERY, Nudges
 from streaming.publish import NUDGES
 from streaming.tests.layers import with_layer
 from streaming.tests.test_publish import redis_at

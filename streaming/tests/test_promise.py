@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from sandbox.testing import a_silent_session
+from streaming.db_threads import in_thread
 from streaming.publish import log, session_ended
 from streaming.queries import PAGE
 from streaming.tests.layers import with_layer
 from streaming.tests.watching import close_code, say, seqs, watcher_of
-from streaming.threads import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

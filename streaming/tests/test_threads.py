@@ -4,7 +4,7 @@ import time
 import pytest
 from django.db import connection, connections
 
-from streaming.threads import in_thread
+from streaming.db_threads import in_thread
 
 
 async def test_queries_do_not_wait_for_each_other():

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from channels.testing import WebsocketCommunicator
 
 from spot_optimizer.asgi import application
+from streaming.db_threads import in_thread
 from streaming.publish import publish
-from streaming.threads import in_thread
 
 say = in_thread(publish)
 

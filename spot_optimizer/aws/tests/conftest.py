@@ -4,7 +4,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spot_optimizer.aws.session import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import Access, Credentials, Deadline
 
 KEY, SECRET, TOKEN = (
     "AKIAMARKEDKEY0000001",

@@ -7,15 +7,15 @@ import pytest
 
 from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.identity import caller_identity
+from spot_optimizer.aws.instance_types import comparable_types, types_named
 from spot_optimizer.aws.instances import describe_instance
+from spot_optimizer.aws.interruptions import interruption_signal
 from spot_optimizer.aws.on_demand import on_demand_prices
 from spot_optimizer.aws.permissions import check_permissions
 from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS
 from spot_optimizer.aws.prices import spot_prices
 from spot_optimizer.aws.products import NoPrices, product_of
-from spot_optimizer.aws.signals import interruption_signal
 from spot_optimizer.aws.tests.conftest import an_access, soon
-from spot_optimizer.aws.types import comparable_types, types_named
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from spot_optimizer.aws import counting
+from spot_optimizer.aws import call_metrics as counting
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.tests.conftest import an_access, soon

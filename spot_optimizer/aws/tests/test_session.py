@@ -2,12 +2,12 @@ import time
 
 import pytest
 
-from spot_optimizer.aws import session
+from spot_optimizer.aws import clients as session
 from spot_optimizer.aws.advisor import spot_advisor
+from spot_optimizer.aws.clients import Access, Credentials, Deadline
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.policy import ACTIONS
-from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.aws.tests.conftest import KEY, SECRET, TOKEN, an_access, soon
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 

@@ -7,10 +7,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from spot_optimizer.emulator.account import account_of
-from spot_optimizer.emulator.keys import ExpiredKey, UnknownKey, known_key, temporary_key
+from spot_optimizer.emulator.services.keys import ExpiredKey, UnknownKey, known_key, temporary_key
+from spot_optimizer.emulator.services.wire import Caller
 from spot_optimizer.emulator.testing import running_emulator
 from spot_optimizer.emulator.tests.builders import refused
-from spot_optimizer.emulator.wire import Caller
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 UNKNOWN = "AKIAAAAAAAAAAAAAAAAA"

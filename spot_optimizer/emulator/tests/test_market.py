@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from spot_optimizer.emulator.fitted import market_fit
-from spot_optimizer.emulator.market import DAY, HOUR, Market
+from spot_optimizer.emulator.market.fitted import market_fit
+from spot_optimizer.emulator.market.prices_model import DAY, HOUR, Market
 from spot_optimizer.emulator.tests.builders import a_pool, some_pools
 
 NOON = 1_790_000_000.0 // DAY * DAY + 12 * HOUR

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spot_optimizer.emulator.noise import interpolated, key, normals, smooth, uniforms
+from spot_optimizer.emulator.market.noise import interpolated, key, normals, smooth, uniforms
 
 KEYS = np.array([[key("a")], [key("b")]], np.uint64)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from spot_optimizer.engine.logistic import Logistic, Term
-from spot_optimizer.engine.pools import (
+from spot_optimizer.engine.hazard.base import AdvisorPrior
+from spot_optimizer.engine.hazard.logistic import Logistic, Term
+from spot_optimizer.engine.inputs import (
     Costs,
     Inputs,
     InstanceType,
@@ -16,7 +17,6 @@ from spot_optimizer.engine.pools import (
     Preferences,
     Stages,
 )
-from spot_optimizer.engine.risk import AdvisorPrior
 
 NAN = float("nan")
 HERE, THERE = "use1-az1", "use1-az2"

@@ -3,9 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spot_optimizer.engine.checks import canonical
+from spot_optimizer.engine.inputs import Costs, Preferences, Stages
 from spot_optimizer.engine.pipeline import decide, run
-from spot_optimizer.engine.pools import Costs, Preferences, Stages
 from spot_optimizer.engine.tests.builders import (
     HERE,
     NAN,
@@ -15,6 +14,7 @@ from spot_optimizer.engine.tests.builders import (
     a_type,
     inputs_of,
 )
+from spot_optimizer.engine.validation import canonical
 
 MARKET = a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.04))
 

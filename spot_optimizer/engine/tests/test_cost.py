@@ -8,7 +8,7 @@ from spot_optimizer.engine.cost import (
     switching_cost,
     yield_score,
 )
-from spot_optimizer.engine.pools import Costs
+from spot_optimizer.engine.inputs import Costs
 from spot_optimizer.engine.tests.builders import NAN
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from spot_optimizer.engine.outcome import PoolVerdict
+from spot_optimizer.engine.decision import PoolVerdict
+from spot_optimizer.engine.inputs import Inputs, Preferences
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.pools import Inputs, Preferences
 from spot_optimizer.engine.tests.builders import HERE, THERE, a_market, a_prior, a_type, inputs_of
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
 

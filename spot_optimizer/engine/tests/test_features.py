@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_optimizer.engine.checks import canonical
+from spot_optimizer.engine.candidates import lay_out
 from spot_optimizer.engine.features import (
     discount_depth,
     features_of,
     price_position,
     stress_of_others,
 )
-from spot_optimizer.engine.rows import lay_out
 from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_market, inputs_of
+from spot_optimizer.engine.validation import canonical
 
 
 class TestPricePosition:

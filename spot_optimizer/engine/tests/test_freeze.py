@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from spot_optimizer.engine.freeze import freeze, inputs_hash, thaw
+from spot_optimizer.engine.inputs import Preferences
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.pools import Preferences
+from spot_optimizer.engine.serialization import freeze, inputs_hash, thaw
 from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_market, a_type, inputs_of
 
 MARKET = a_market(

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_optimizer.engine.features import Features
-from spot_optimizer.engine.logistic import MARKET
-from spot_optimizer.engine.risk import parse_model, probability
+from spot_optimizer.engine.hazard.base import parse_model, probability
+from spot_optimizer.engine.hazard.logistic import MARKET
 from spot_optimizer.engine.tests.builders import NAN, a_logistic
 
 AVERAGE = dict(zip(MARKET, (0.5, 0.7, 0.5, 0.9, 0.5), strict=True))

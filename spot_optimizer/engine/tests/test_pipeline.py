@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from spot_optimizer.engine.inputs import Preferences, Stages
 from spot_optimizer.engine.pipeline import decide, run
-from spot_optimizer.engine.pools import Preferences, Stages
 from spot_optimizer.engine.tests.builders import (
     HERE,
     THERE,

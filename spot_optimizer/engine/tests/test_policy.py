@@ -3,9 +3,9 @@ from math import log
 import numpy as np
 import pytest
 
-from spot_optimizer.engine.outcome import Outcome
+from spot_optimizer.engine.decision import Outcome
+from spot_optimizer.engine.inputs import Market, Preferences
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.pools import Market, Preferences
 from spot_optimizer.engine.tests.builders import (
     HERE,
     NAN,

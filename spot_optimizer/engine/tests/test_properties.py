@@ -5,10 +5,10 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spot_optimizer.engine.freeze import freeze, inputs_hash, thaw
-from spot_optimizer.engine.outcome import Outcome, PoolVerdict
+from spot_optimizer.engine.decision import Outcome, PoolVerdict
+from spot_optimizer.engine.inputs import Inputs, Market
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.pools import Inputs, Market
+from spot_optimizer.engine.serialization import freeze, inputs_hash, thaw
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
 
 BY_POOL = ("type_index", "zone_index", "spot_price", "low_7d", "high_7d")

@@ -1,8 +1,8 @@
 import pytest
 
+from spot_optimizer.engine.filters import mismatch
+from spot_optimizer.engine.inputs import Preferences, Stages
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.pools import Preferences, Stages
-from spot_optimizer.engine.screens import mismatch
 from spot_optimizer.engine.tests.builders import (
     HERE,
     NAN,

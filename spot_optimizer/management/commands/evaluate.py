@@ -14,16 +14,18 @@ from django.utils.dateparse import parse_datetime
 from rich.console import Console
 
 from accounts.models import User
+from lab.decisions.as_of import decide_as_of
 from sandbox import services
-from sandbox.asof import decide_as_of
-from sandbox.jobs import cleanup, evaluations, preflights
+from sandbox.api.serializers import PreferencesIn
+from sandbox.cleanup import jobs as cleanup
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
+from sandbox.preflight import jobs as preflights
 from sandbox.queries import is_settled
-from sandbox.serializers import PreferencesIn
+from spot_optimizer.aws.clients import Access, Credentials, Deadline
 from spot_optimizer.aws.instances import describe_instance
-from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.errors import DomainError
-from spot_optimizer.report import decision_panel, line_text, pools_table
+from spot_optimizer.management.terminal import decision_panel, line_text, pools_table
 from streaming.models import Line
 from streaming.queries import lines_behind
 

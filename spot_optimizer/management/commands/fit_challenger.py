@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
-from lab.artifacts import SHIPPED, load_file
-from lab.fitting.plan import FILES, fit_plan, judge
-from lab.fitting.records import read_records
+from lab.registry.artifacts import SHIPPED, load_file
+from lab.training.records import read_records
+from lab.training.split_2022 import FILES, fit_plan, judge
 
 
 class Command(BaseCommand):

@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from accounts import links
+from accounts import sign_in_links as links
 from accounts.models import User
 from sandbox import tasks
-from sandbox.jobs import sweeps
-from spot_optimizer import quick_start
-from spot_optimizer.embedded import EmbeddedWorker
-from spot_optimizer.local_aws import LocalAws
-from spot_optimizer.server import build_server, is_free
+from sandbox.cleanup import sweeps
+from spot_optimizer.bootstrap import quickstart as quick_start
+from spot_optimizer.bootstrap.local_aws import LocalAws
+from spot_optimizer.server.daphne_server import build_server, is_free
+from spot_optimizer.worker.embedded import EmbeddedWorker
 
 ADMIN_EMAIL = "admin@example.com"
 FACTS = settings.VAR_DIR / quick_start.FILE

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from lab.experiments import Difference, replay
+from lab.experiments.log import Difference, replay
 from lab.models import ExperimentLog
 
 TELL_EVERY = 100  # experiments

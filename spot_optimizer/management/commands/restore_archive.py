@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from lab.restoring import Restored, restore
+from lab.archive.restore import Restored, restore
 from spot_optimizer.errors import DomainError
 
 

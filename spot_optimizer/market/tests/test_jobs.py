@@ -10,12 +10,13 @@ import pytest
 from django.db import connection
 
 from spot_optimizer.aws.advisor import AdvisorRow
+from spot_optimizer.aws.clients import Access, Credentials, Deadline
 from spot_optimizer.aws.on_demand import OnDemandPrice as OnDemandPriceOf
 from spot_optimizer.aws.products import LINUX, NoPrices
-from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
-from spot_optimizer.market import fetching, ingest
+from spot_optimizer.market import ingest
+from spot_optimizer.market import refresh as fetching
 from spot_optimizer.market.ingest import note_refresh
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (

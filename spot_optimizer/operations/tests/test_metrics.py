@@ -16,10 +16,10 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_results.models import TaskResult
 from prometheus_client.parser import text_string_to_metric_families
 
-from sandbox.jobs import evaluations
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
-from spot_optimizer.operations.rows import Rows
+from spot_optimizer.operations.database_metrics import Rows
 from spot_optimizer.tests.platform import ROOT, free_port
 
 TOKEN = "a-token-of-nobody-for-prometheus-to-send"

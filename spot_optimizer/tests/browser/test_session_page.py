@@ -8,7 +8,7 @@ import sys
 import pytest
 from playwright.async_api import expect
 
-from spot_optimizer.templatetags import amounts
+from spot_optimizer.dashboard.templatetags import amounts
 from spot_optimizer.tests.browser.people import a_person
 from spot_optimizer.tests.browser.watching import watched
 from spot_optimizer.tests.platform import ROOT, Platform
@@ -23,7 +23,7 @@ SHOWN_LINES = """rows => rows.map(row => ({
   seq: Number(row.dataset.seq), text: row.querySelector(".log-text").textContent }))"""
 MANY_LINES = """
 from uuid import UUID
-from streaming.publish import log, publish
+from streaming.publish import (log, publish)
 for start in range(0, {count}, 500):
     lines = [log("SYSTEM", f"Line {{i}}") for i in range(start, start + 500)]
     publish(UUID("{session_id}"), *lines)

@@ -13,10 +13,10 @@ from lab.models import ModelRegistry
 from lab.services import set_stage
 from lab.testing import a_challenger
 from sandbox import vault
-from sandbox.jobs import evaluations
+from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation
 from sandbox.testing import an_emulated_session
-from spot_optimizer.aws.session import Credentials
+from spot_optimizer.aws.clients import Credentials
 from spot_optimizer.tests.hostile.table import TRIED, the_schema
 from spot_optimizer.tests.hostile.wire import server
 from spot_optimizer.tests.test_schema import ONE, closed

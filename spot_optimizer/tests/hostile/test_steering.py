@@ -8,8 +8,8 @@ import pytest
 
 from accounts.testing import a_user, signed_in
 from sandbox.models import SandboxSession
+from spot_optimizer.aws.clients import Access, Credentials, Deadline
 from spot_optimizer.aws.identity import caller_identity
-from spot_optimizer.aws.session import Access, Credentials, Deadline
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 SESSIONS = "/api/v1/sandbox/sessions"

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from spot_optimizer.edge import FAREWELL, REQUEST_WITHIN, BoundedChannel
+from spot_optimizer.server.http_limits import FAREWELL, REQUEST_WITHIN, BoundedChannel
 from spot_optimizer.tests.hostile.wire import answer_on, asked, connected, head, refused, server
 
 __all__ = ["server"]

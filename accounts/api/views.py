@@ -1,0 +1,133 @@
+from uuid import UUID
+
+from django.contrib.auth import update_session_auth_hash
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import queries, services
+from accounts.api.serializers import (
+    LoginIn,
+    PasswordIn,
+    ProfileIn,
+    ProfileOut,
+    RefreshIn,
+    RegisterIn,
+    TokensOut,
+    UserChangeIn,
+    VerifyOut,
+)
+from accounts.permissions import IsAdmin
+from accounts.requests import UserRequest
+from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
+from accounts.tokens import expiry_of
+from spot_optimizer.api.bodies import told
+from spot_optimizer.api.exceptions import checked
+from spot_optimizer.api.schema import ErrorOut
+
+
+class PublicView(APIView):
+    """For those who are not signed in yet: a stale token in the header is not looked at."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+
+class RegisterView(PublicView):
+    throttle_classes = (RegisterThrottle,)
+
+    @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
+    def post(self, request: Request) -> Response:
+        fields = checked(RegisterIn, request.data)
+        user = services.register(**fields)
+        tokens = services.start_family(user=user, now=timezone.now())
+        return Response(told(TokensOut, tokens), status=status.HTTP_201_CREATED)
+
+
+class LoginView(PublicView):
+    throttle_classes = (LoginThrottle,)
+
+    @extend_schema(summary="Sign in", request=LoginIn, responses={200: TokensOut, 401: ErrorOut})
+    def post(self, request: Request) -> Response:
+        fields = checked(LoginIn, request.data)
+        return Response(told(TokensOut, services.log_in(**fields, now=timezone.now())))
+
+
+class RefreshView(PublicView):
+    @extend_schema(
+        summary="New tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
+    )
+    def post(self, request: Request) -> Response:
+        fields = checked(RefreshIn, request.data)
+        return Response(told(TokensOut, services.rotate(**fields, now=timezone.now())))
+
+
+class LogoutView(PublicView):
+    @extend_schema(summary="Sign out", request=RefreshIn, responses={204: None, 401: ErrorOut})
+    def post(self, request: Request) -> Response:
+        fields = checked(RefreshIn, request.data)
+        services.log_out(**fields, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ProfileView(APIView):
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: UserRequest) -> Response:
+        return Response(told(ProfileOut, request.user))
+
+    @extend_schema(request=ProfileIn, responses=ProfileOut)
+    def patch(self, request: UserRequest) -> Response:
+        fields = checked(ProfileIn, request.data)
+        services.change_profile(user=request.user, **fields)
+        return Response(told(ProfileOut, request.user))
+
+
+class PasswordView(APIView):
+    throttle_classes = (ApiThrottle, PasswordThrottle)
+
+    @extend_schema(request=PasswordIn, responses={204: None})
+    def post(self, request: UserRequest) -> Response:
+        fields = checked(PasswordIn, request.data)
+        services.change_password(
+            user=request.user,
+            current=fields["current_password"],
+            new=fields["new_password"],
+            used=request.auth,
+            now=timezone.now(),
+        )
+        if request.auth is None:
+            update_session_auth_hash(request, request.user)  # the cookie that was used lives on
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class VerifyView(APIView):
+    @extend_schema(responses=VerifyOut)
+    def get(self, request: UserRequest) -> Response:
+        expires_at = expiry_of(request.auth) if request.auth else request.session.get_expiry_date()
+        answer = {"valid": True, "user": request.user, "expires_at": expires_at}
+        return Response(told(VerifyOut, answer))
+
+
+class UsersView(ListAPIView):
+    permission_classes = (IsAdmin,)
+    serializer_class = ProfileOut
+    queryset = queries.all_users()
+
+
+class UserView(APIView):
+    permission_classes = (IsAdmin,)
+
+    @extend_schema(responses=ProfileOut)
+    def get(self, request: UserRequest, user_id: UUID) -> Response:
+        return Response(told(ProfileOut, queries.get_user(user_id)))
+
+    @extend_schema(request=UserChangeIn, responses=ProfileOut)
+    def patch(self, request: UserRequest, user_id: UUID) -> Response:
+        fields = checked(UserChangeIn, request.data)
+        user = services.change_user(user_id=user_id, **fields, now=timezone.now())
+        return Response(told(ProfileOut, user))

@@ -1,0 +1,110 @@
+"""Every evaluation is an experiment: kept with its inputs, so that it can be run again."""
+
+import zlib
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from accounts.models import User
+from lab.models import ExperimentLog
+from spot_optimizer.engine import pipeline
+from spot_optimizer.engine.decision import Outcome
+from spot_optimizer.engine.serialization import inputs_hash, thaw
+
+
+class Difference(NamedTuple):
+    """What came out otherwise than it is written."""
+
+    what: str
+    stored: Any
+    replayed: Any
+
+
+def log_experiment(
+    *,
+    evaluation_id: UUID,
+    owner: User,
+    instance_id: str,
+    outcome: Outcome,
+    inputs: bytes,
+    told: dict[str, Any],
+    now: datetime,
+) -> None:
+    """
+    Keep an evaluation that was decided; ``inputs`` are frozen, ``told`` is what its owner is
+    answered.
+
+    In the transaction that settles the evaluation: there is one experiment for each, or neither.
+    """
+    ExperimentLog.objects.create(
+        evaluation_id=evaluation_id,
+        owner=owner,
+        instance_id=instance_id,
+        model_id=told["model"]["id"],
+        model_name=told["model"]["name"],
+        model_version=told["model"]["version"],
+        model_fallback=told["model_fallback"],
+        pipeline_mode=told["pipeline_mode"],
+        decision=outcome.decision,
+        numbers=numbers_of(outcome),
+        inputs_hash=told["inputs_hash"],
+        inputs=zlib.compress(inputs),
+        milliseconds={step["stage"]: step["ms"] for step in told["trace"]},
+        created_at=now,
+    )
+
+
+def numbers_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what a decision rests on, and what a replay has to find again."""
+    return {
+        "crash_probability": outcome.crash_probability,
+        "current": _pool(outcome, outcome.current),
+        "target": None if outcome.target is None else _pool(outcome, outcome.target),
+        "projected_savings": outcome.projected_savings._asdict(),
+        "counts": outcome.counts,
+        "stages": [
+            {"stage": trace.stage, "status": trace.status, "in": trace.in_, "out": trace.out}
+            for trace in outcome.traces
+        ],
+    }
+
+
+def replay(experiment: ExperimentLog) -> list[Difference]:
+    """
+    Run an experiment's inputs through the engine again, and return what differs: nothing, if all
+    is well.
+    """
+    try:
+        inputs = thaw(zlib.decompress(experiment.inputs))
+        outcome = pipeline.decide(inputs)
+    except (ValueError, zlib.error) as error:
+        return [Difference("inputs", "a decision's inputs", f"nothing to decide on: {error}")]
+    found = {
+        "inputs_hash": inputs_hash(inputs),
+        "decision": outcome.decision,
+        "pipeline_mode": inputs.stages.pipeline_mode,
+        **numbers_of(outcome),
+    }
+    return [
+        Difference(what, stored, value)
+        for what, value in found.items()
+        if (stored := _stored(experiment, what)) != value
+    ]
+
+
+def _stored(experiment: ExperimentLog, what: str) -> Any:
+    if what in ("inputs_hash", "decision", "pipeline_mode"):
+        return getattr(experiment, what)
+    return experiment.numbers.get(what)
+
+
+def _pool(outcome: Outcome, row: int) -> dict[str, Any]:
+    verdict = outcome.pool(row)
+    return {
+        "instance_type": verdict.instance_type,
+        "availability_zone_id": verdict.zone,
+        "purchase": verdict.purchase,
+        "price": verdict.price,
+        "crash_probability": verdict.crash_probability,
+        "expected_cost": verdict.expected_cost,
+    }

@@ -1,0 +1,154 @@
+"""
+The one way in for a model: JSON parameters, checked, never code.
+
+An artifact's address is ``stored:<sha256>`` for one that was registered, ``package:<file>`` for one
+that ships with the platform, or a path.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lab.models import Artifact, ModelRegistry
+from spot_optimizer.engine.hazard.base import RiskModel, parse_model
+from spot_optimizer.errors import Conflict
+
+SHIPPED = Path(__file__).resolve().parent / "shipped"
+LARGEST = 32 * 1024 * 1024  # [bytes]
+
+
+class ModelUnusable(Conflict):
+    code = "model_unusable"
+
+
+class Checked(NamedTuple):
+    """An artifact that is a model, and what the registry says of it."""
+
+    model: RiskModel
+    sha256: str
+    feature_names: list[str]
+
+
+class LoadedModel(NamedTuple):
+    """A model that may be asked, and what to call it in an answer."""
+
+    model: RiskModel
+    id: str | None
+    name: str
+    version: str
+    sha256: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.name}@{self.version}:{self.sha256[:12]}"
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """What an answer calls it."""
+        return {"id": self.id, "name": self.name, "version": self.version}
+
+
+def check(content: bytes, *, name: str) -> Checked:
+    """
+    Read an artifact as the model it is; ``name`` is what a refusal calls it.
+
+    :raises ModelUnusable: it is too large, or no model; the message says which
+    """
+    if len(content) > LARGEST:
+        raise ModelUnusable(f"The artifact of {name} is larger than 32 MiB.")
+    document = _parse(content, name=name)
+    try:
+        model = parse_model(document)
+    except ValueError as error:
+        raise ModelUnusable(f"The artifact of {name} cannot be used: {error}") from error
+    return Checked(model, hashlib.sha256(content).hexdigest(), list(document["features"]))
+
+
+def registration(
+    *, content: bytes, name: str, version: str, artifact: str | None = None, **facts: Any
+) -> dict[str, Any]:
+    """
+    Return the registry's fields for an artifact. Every model comes in this way.
+
+    A data migration writes them with the models of its time, everybody else with
+    ``services.register_model``. ``facts`` are the fields that nothing is read from.
+
+    :raises ModelUnusable: the artifact is no model
+    """
+    checked = check(content, name=f"{name} {version}")
+    return {
+        "name": name,
+        "version": version,
+        "artifact": artifact or f"stored:{checked.sha256}",
+        "sha256": checked.sha256,
+        "feature_names": checked.feature_names,
+        **facts,
+    }
+
+
+def load_registered(entry: ModelRegistry) -> LoadedModel:
+    """
+    Load the model of a registry entry.
+
+    :raises ModelUnusable: the artifact is missing, changed, or no model; the message says which
+    """
+    content = read(entry.artifact)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != entry.sha256:
+        raise ModelUnusable(f"The artifact of {entry} is not the one registered: checksums differ.")
+    checked = check(content, name=str(entry))
+    if checked.feature_names != entry.feature_names:
+        raise ModelUnusable(f"The artifact of {entry} has other features than the registry says.")
+    return LoadedModel(checked.model, str(entry.pk), entry.name, entry.version, sha256)
+
+
+def load_file(path: str) -> LoadedModel:
+    """
+    Load a local artifact, for those who want no registry (``RISK_MODEL_PATH``).
+
+    :raises ModelUnusable: it cannot be read, or is no model; a pickle never is
+    """
+    file = Path(path)
+    checked = check(_read_file(file), name=file.name)
+    return LoadedModel(checked.model, None, file.stem, "local", checked.sha256)
+
+
+def read(address: str) -> bytes:
+    """
+    Return the bytes at an artifact's address.
+
+    :raises ModelUnusable: there are none, or it is no JSON file
+    """
+    kind, _, name = address.partition(":")
+    if kind == "stored":
+        stored = Artifact.objects.filter(pk=name).first()
+        if stored is None:
+            raise ModelUnusable(f"The artifact {name[:12]}… is not stored any more.")
+        return bytes(stored.content)
+    return _read_file(SHIPPED / name if kind == "package" else Path(address))
+
+
+def _read_file(path: Path) -> bytes:
+    if path.suffix != ".json":
+        raise ModelUnusable(
+            f"{path.name} is not a JSON artifact. Formats that can run code, such as .pkl, "
+            "are never opened: export the model's parameters as JSON."
+        )
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise ModelUnusable(
+            f"The artifact {path.name} cannot be read: {error.strerror}."
+        ) from error
+
+
+def _parse(content: bytes, *, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelUnusable(f"The artifact of {name} is not JSON.") from error
+    if not isinstance(document, dict):
+        raise ModelUnusable(f"The artifact of {name} is not a JSON object.")
+    return document

@@ -1,0 +1,239 @@
+import hmac
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.requests import UserRequest
+from lab.queries import get_model_in_use
+from sandbox import queries, services
+from sandbox.api import serializers
+from sandbox.api.opening import open_from
+from sandbox.api.schemas import EvaluationShape, EvaluationWithPoolsShape, LinesShape
+from sandbox.models import SandboxSession
+from spot_optimizer.api.bodies import told
+from spot_optimizer.api.exceptions import checked
+from spot_optimizer.api.pagination import NewestFirst, limit_of, page_of
+from spot_optimizer.api.schema import ErrorOut
+from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.errors import Invalid, Unauthenticated
+from streaming.queries import lines_after, stored_lines
+
+
+class SessionsView(APIView):
+    pagination_class = NewestFirst
+
+    @extend_schema(
+        summary="Your sessions, the newest first",
+        operation_id="sessions_list",
+        parameters=[OpenApiParameter("active", bool)],
+        responses=serializers.SessionOut(many=True),
+    )
+    def get(self, request: UserRequest) -> Response:
+        sessions = queries.sessions_of(request.user)
+        wanted = request.query_params.get("active")
+        if wanted not in (None, "true", "false"):
+            raise Invalid("active is not valid.", errors={"active": ["Say true or false."]})
+        if wanted == "true":
+            sessions = sessions.active(at=timezone.now())
+        elif wanted == "false":
+            active = SandboxSession.objects.active(at=timezone.now())
+            sessions = sessions.exclude(pk__in=active.values("pk"))
+        return page_of(self, sessions, serializers.SessionOut)
+
+    @extend_schema(
+        summary="Open a session",
+        request=serializers.SessionIn,
+        responses={201: serializers.SessionOut},
+    )
+    def post(self, request: UserRequest) -> Response:
+        session = open_from(request.data, user=request.user, now=timezone.now())
+        return Response(_session(session, request), status=status.HTTP_201_CREATED)
+
+
+class SessionView(APIView):
+    @extend_schema(summary="One session", responses=serializers.SessionOut)
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return Response(_session(session, request))
+
+    @extend_schema(
+        summary="End a session",
+        parameters=[OpenApiParameter("result", enum=["keep", "undo"])],
+        responses={200: serializers.SessionOut},
+    )
+    def delete(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        if request.query_params.get("result", "keep") not in ("keep", "undo"):
+            raise Invalid("result is not valid.", errors={"result": ["Say keep or undo."]})
+        session = services.end_session(session=session, now=timezone.now())
+        return Response(_session(session, request))
+
+
+PREFER = OpenApiParameter(
+    "Prefer",
+    location=OpenApiParameter.HEADER,
+    description="`wait=n`: wait n seconds at most, up to 10. `respond-async`: do not wait.",
+)
+
+
+PREFERENCE_APPLIED = OpenApiParameter(
+    "Preference-Applied",
+    location=OpenApiParameter.HEADER,
+    description="What of `Prefer` was honoured.",
+    response=[200, 202],
+)
+
+
+class EvaluateView(APIView):
+    @extend_schema(
+        request=serializers.EvaluateIn,
+        summary="Evaluate the instance",
+        description="Waits up to 10 s; an evaluation that takes longer goes on, at `Location`.",
+        responses={
+            200: OpenApiResponse(EvaluationShape, "It is decided."),
+            202: OpenApiResponse(EvaluationShape, "It is pending; `Location` says where."),
+            409: ErrorOut,
+            502: ErrorOut,
+            504: ErrorOut,
+        },
+        parameters=[PREFER, PREFERENCE_APPLIED],
+    )
+    def post(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        model_id = checked(serializers.EvaluateIn, request.data)["model_id"]
+        model = None if model_id is None else get_model_in_use(model_id)
+        evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
+        where = reverse("evaluation", args=[session_id, evaluation.pk])
+        return Response(
+            told(serializers.EvaluationOut, evaluation),
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": where},
+        )
+
+
+class EvaluationsView(APIView):
+    pagination_class = NewestFirst
+
+    @extend_schema(
+        summary="A session's evaluations, the newest first",
+        operation_id="evaluations_list",
+        responses=EvaluationShape(many=True),
+    )
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return page_of(self, queries.evaluations_of(session), serializers.EvaluationOut)
+
+
+class EvaluationView(APIView):
+    @extend_schema(summary="One evaluation with all its pools", responses=EvaluationWithPoolsShape)
+    def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
+        return Response(told(serializers.EvaluationWithPoolsOut, evaluation))
+
+
+class ActionsView(APIView):
+    pagination_class = NewestFirst
+
+    @extend_schema(
+        summary="A session's audit trail, the newest first",
+        responses=serializers.ActionOut(many=True),
+    )
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return page_of(self, queries.actions_of(session), serializers.ActionOut)
+
+
+class NdjsonRenderer(BaseRenderer):
+    """Lets a client ask for one line a row; the view streams them itself."""
+
+    media_type = "application/x-ndjson"
+    format = "ndjson"
+
+    def render(self, data: Any, *_: object, **__: object) -> bytes:
+        return JSONRenderer().render(data) + b"\n"  # an error is one line as well
+
+
+class LogsView(APIView):
+    renderer_classes = [*APIView.renderer_classes, NdjsonRenderer]
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("after", {"type": "integer", "minimum": 0}),
+            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+        ],
+        summary="A session's lines, in order",
+        responses={(200, "application/json"): LinesShape, (200, "application/x-ndjson"): str},
+    )
+    def get(self, request: UserRequest, session_id: UUID) -> Response | StreamingHttpResponse:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        after = _seq(request.query_params.get("after", "0"))
+        if isinstance(request.accepted_renderer, NdjsonRenderer):
+            return StreamingHttpResponse(
+                stored_lines(session.pk), content_type=NdjsonRenderer.media_type
+            )
+        limit = limit_of(request.query_params.get("limit"), default=1000, most=1000)
+        frames, last_seq, has_more = lines_after(session.pk, after=after, limit=limit)
+        return Response({"results": frames, "last_seq": last_seq, "has_more": has_more})
+
+
+class IamPolicyView(APIView):
+    @extend_schema(summary="The least-privilege IAM policy", responses=dict)
+    def get(self, request: UserRequest, session_id: UUID) -> Response:
+        session = queries.get_session(user=request.user, session_id=session_id)
+        return Response(
+            iam_policy(
+                mode=session.mode,
+                instance_id=session.instance_id,
+                session_id=str(session.pk),
+                region=session.aws_region,
+            )
+        )
+
+
+class EventBridgeView(APIView):
+    """Where EventBridge's API destination brings EC2's signals, with a secret header of its own."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    @extend_schema(request=serializers.EventIn, responses={204: None, 401: ErrorOut})
+    def post(self, request: UserRequest) -> Response:
+        given = request.headers.get("X-Spot-Optimizer-Secret", "").encode()
+        expected = settings.EVENTBRIDGE_SECRET.encode()
+        if not expected or not hmac.compare_digest(given, expected):
+            raise Unauthenticated(
+                "The header X-Spot-Optimizer-Secret must hold EVENTBRIDGE_SECRET of this server."
+            )
+        event = checked(serializers.EventIn, request.data)
+        services.receive_signal(
+            event_id=event["id"],
+            kind=serializers.DETAIL_TYPES[event["detail-type"]],
+            instance_id=event["detail"]["instance-id"],
+            aws_account=event["account"],
+            aws_region=event["region"],
+            at=event["time"],
+            now=timezone.now(),
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _session(session: SandboxSession, request: UserRequest) -> dict[str, Any]:
+    url = serializers.stream_url(session, request)
+    return told(serializers.SessionOut, session) | {"stream_url": url}
+
+
+def _seq(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Invalid("after is not valid.", errors={"after": ["Give the seq of a line, or 0."]})
+    return min(int(text), 2**31 - 1)

@@ -1,0 +1,80 @@
+"""Filters and pages, as the Describe calls have them."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+from spot_optimizer.emulator.services.wire import Refusal
+
+LARGEST_IN_TOKEN = 1e11  # tokens hold offsets and times in seconds
+
+T = TypeVar("T")
+Values = Callable[[T], Any]
+
+
+def matching(
+    items: Iterable[T], parameters: Mapping[str, Any], filters: Mapping[str, Values[T]]
+) -> list[T]:
+    """
+    Return the items that meet every filter of the call; ``*`` and ``?`` in a filter match anything.
+
+    :raises Refusal: a filter has another name than ``filters`` knows
+    """
+    asked = parameters.get("Filters") or []
+    for wanted in asked:
+        if wanted.get("Name") not in filters:
+            sentence = f"The filter '{wanted.get('Name')}' is invalid"
+            raise Refusal("InvalidParameterValue", sentence)
+    return [
+        item
+        for item in items
+        if all(_meets(filters[f["Name"]](item), f.get("Values", [])) for f in asked)
+    ]
+
+
+def _meets(found: Any, wanted: Sequence[str]) -> bool:
+    values = found if isinstance(found, list | tuple) else [found]
+    texts = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
+    return any(fnmatchcase(text, pattern) for text in texts for pattern in wanted)
+
+
+def page(
+    items: Sequence[T], parameters: Mapping[str, Any], *, largest: int
+) -> tuple[Sequence[T], str]:
+    """
+    Return the page that the call asks for and the token of the next, "" behind the last.
+
+    :raises Refusal: the token is none of ours, or the page has no size
+    """
+    start = int(read_token(parameters.get("NextToken")).get("offset", 0))
+    end = start + page_size(parameters, largest=largest)
+    return items[start:end], write_token(offset=end) if end < len(items) else ""
+
+
+def page_size(parameters: Mapping[str, Any], *, largest: int) -> int:
+    """:raises Refusal: ``MaxResults`` is less than 1"""
+    size = parameters.get("MaxResults")
+    if size is not None and size < 1:
+        raise Refusal("InvalidParameterValue", f"The value {size} of MaxResults is invalid.")
+    return min(size or largest, largest)
+
+
+def write_token(**state: float) -> str:
+    return base64.urlsafe_b64encode(json.dumps(state).encode()).decode()
+
+
+def read_token(token: str | None) -> dict[str, float]:
+    """:raises Refusal: the token is none of ours"""
+    if not token:
+        return {}
+    try:
+        read = json.loads(base64.urlsafe_b64decode(token))
+        state = {name: float(number) for name, number in read.items()}
+    except (binascii.Error, ValueError, AttributeError, TypeError) as error:
+        raise Refusal("InvalidNextToken", "The token is not valid.") from error
+    if not all(0 <= number < LARGEST_IN_TOKEN for number in state.values()):
+        raise Refusal("InvalidNextToken", "The token is not valid.")
+    return state
