@@ -39,7 +39,7 @@ def main(sizes: list[int], rounds: int) -> None:
 def _measured(size: int, rounds: int) -> list[str]:
     from lab.decisions.as_of import decide_as_of
     from sandbox.models import pack_pools
-    from spot_optimizer.market import snapshot
+    from spot_optimizer.market import arrays
     from spot_optimizer.testing import NOON
 
     _fill(size // ZONES)
@@ -58,7 +58,7 @@ def _measured(size: int, rounds: int) -> list[str]:
         laps = []
         for _ in range(rounds):
             if cold:
-                snapshot._snapshot.cache_clear()
+                arrays._snapshot.cache_clear()
             began = time.perf_counter()
             ask()
             laps.append((time.perf_counter() - began) * 1000)

@@ -11,7 +11,7 @@ from lab.services import know_instance
 from sandbox import tasks, vault
 from sandbox.audit import count_active_sessions, note
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
-from spot_optimizer.aws.clients import Credentials
+from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.errors import Conflict, Invalid, LimitReached
 from streaming.publish import log, publish, status
 

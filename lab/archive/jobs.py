@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from lab.archive import archive
 from lab.archive.archive import Position
 from lab.models import Archive, ExperimentLog
-from spot_optimizer.aws.clients import Deadline
+from spot_optimizer.aws.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ def cleanup_old_experiment_logs(*, now: datetime) -> Night:
     What cannot be moved stays, is logged, and is tried again by the next run. Runs at the same
     time, or one after a killed one, move each row once.
     """
-    deadline = Deadline.in_(TIME_LIMIT)
+    deadline = Deadline.after(TIME_LIMIT)
     night, rows = _go_on(Night(), now=now), archive.due(now=now)
     position: Position | None = None
     is_done = False
-    while deadline.left() and night.failures < GIVE_UP_AFTER and not is_done:
+    while deadline.remaining() and night.failures < GIVE_UP_AFTER and not is_done:
         rest = archive.behind(rows, position) if position else rows
         night, position = _next(night, rest, now=now)
         is_done = position is None

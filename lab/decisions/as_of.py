@@ -9,9 +9,8 @@ from lab.queries import model_for
 from spot_optimizer.aws.products import LINUX
 from spot_optimizer.engine.inputs import Costs, Inputs, InstanceType, Machine, Preferences, Stages
 from spot_optimizer.errors import Missing
+from spot_optimizer.market.arrays import Comparable, engine_instance_type, load_snapshot
 from spot_optimizer.market.models import InstanceTypeFacts
-from spot_optimizer.market.snapshot import Alike, load_snapshot
-from spot_optimizer.market.snapshot import instance_type as as_the_engine_knows
 
 LOAD_FIRST = "Load the history with manage.py import_prices, and check type, zone and moment."
 
@@ -27,9 +26,9 @@ def decide_as_of(
     known = InstanceTypeFacts.objects.filter(pk=instance_type).first()
     if known is None:
         raise Missing(f"No facts of {instance_type} are stored. {LOAD_FIRST}")
-    machine = _machine(as_the_engine_knows(known), zone, purchase)
-    alike = Alike(machine.architecture, known.vcpu)
-    market = load_snapshot(region=region, product=LINUX, as_of=at, alike=alike)
+    machine = _machine(engine_instance_type(known), zone, purchase)
+    comparable = Comparable(machine.architecture, known.vcpu)
+    market = load_snapshot(region=region, product=LINUX, as_of=at, comparable=comparable)
     if zone not in market.zones:
         known_zones = ", ".join(market.zones)
         raise Missing(f"No prices in {zone} are stored, only in {known_zones}. {LOAD_FIRST}")

@@ -8,7 +8,7 @@ from sandbox.api.serializers import SessionIn
 from sandbox.models import SandboxSession
 from sandbox.services import open_session
 from spot_optimizer.api.exceptions import checked
-from spot_optimizer.aws.clients import Credentials
+from spot_optimizer.aws.credentials import Credentials
 
 AWS_FIELDS = {
     "aws_access_key": "access_key",

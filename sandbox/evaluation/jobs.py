@@ -19,15 +19,16 @@ from sandbox.audit import note
 from sandbox.evaluation.step_publisher import LeaseLost, Teller
 from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools
 from sandbox.queries import received_signal
-from sandbox.zones import names_by_id
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.interruptions import interruption_signal
 from spot_optimizer.aws.products import product_of
+from spot_optimizer.aws.zones import zone_names
 from spot_optimizer.engine.inputs import Costs, Inputs, Machine
 from spot_optimizer.errors import Conflict, DomainError
+from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.jobs import ensure_market, ensure_type
-from spot_optimizer.market.snapshot import Alike, load_snapshot
 from spot_optimizer.observability import logs, metrics
 from streaming.publish import decision, log
 
@@ -99,12 +100,12 @@ def give_back(*, evaluation_id: str, **_: object) -> None:
 
 
 def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
-    session, deadline = evaluation.session, Deadline.in_(TIME_LIMIT)
+    session, deadline = evaluation.session, Deadline.after(TIME_LIMIT)
     # First: a model that cannot be used must not cost anybody a call to AWS.
     config = get_config(owner=session.user, instance_id=session.instance_id)
     asked = model_for(config, requested=evaluation.requested_model)
     _tell_fallback(teller, asked)
-    access = Access(vault.unseal(session), session.aws_region)
+    access = AwsAccess(vault.unseal(session), session.aws_region)
     teller.tell("aws", log("SCRAPER", f"Asking AWS about {session.instance_id}."))
     instance = _instance(session, access, teller, deadline)
     signal = _signal(instance, access, teller, deadline, now)
@@ -112,19 +113,21 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
     zone_ids = {name: zone_id for zone_id, name in names.items()}
     product = product_of(instance.platform_details)
     its_type = ensure_type(access=access, name=instance.instance_type, deadline=deadline, now=now)
-    alike = Alike(instance.architecture, its_type.vcpu)
+    comparable = Comparable(instance.architecture, its_type.vcpu)
     as_of = ensure_market(
         access=access,
         zone_ids=zone_ids,
         product=product,
-        alike=alike,
+        comparable=comparable,
         deadline=deadline,
         now=now,
-        say=lambda text: teller.tell(f"market: {text}", log("SCRAPER", text)),
+        report=lambda text: teller.tell(f"market: {text}", log("SCRAPER", text)),
     )
     inputs = Inputs(
         machine=_machine(instance, zone_ids),
-        market=load_snapshot(region=session.aws_region, product=product, as_of=as_of, alike=alike),
+        market=load_snapshot(
+            region=session.aws_region, product=product, as_of=as_of, comparable=comparable
+        ),
         preferences=preferences_of(session.preferences),
         stages=stages_of(config),
         costs=Costs(),
@@ -144,7 +147,7 @@ def _tell_fallback(teller: Teller, asked: Asked) -> None:
 
 
 def _instance(
-    session: SandboxSession, access: Access, teller: Teller, deadline: Deadline
+    session: SandboxSession, access: AwsAccess, teller: Teller, deadline: Deadline
 ) -> Instance:
     instance = describe_instance(access, session.instance_id, deadline=deadline)
     if (session.instance_type, session.availability_zone) != (
@@ -160,7 +163,7 @@ def _instance(
 
 
 def _signal(
-    instance: Instance, access: Access, teller: Teller, deadline: Deadline, now: datetime
+    instance: Instance, access: AwsAccess, teller: Teller, deadline: Deadline, now: datetime
 ) -> str:
     """Return the strongest signal there is: what EventBridge brought, or the request's status."""
     brought = received_signal(instance_id=instance.instance_id, now=now)
@@ -173,9 +176,9 @@ def _signal(
     return asked.kind if asked.kind != "NONE" else brought
 
 
-def _zone_names(session: SandboxSession, access: Access, deadline: Deadline) -> dict[str, str]:
+def _zone_names(session: SandboxSession, access: AwsAccess, deadline: Deadline) -> dict[str, str]:
     if not session.zone_names:  # the preflight has not come to it yet
-        session.zone_names = names_by_id(access, deadline=deadline)
+        session.zone_names = zone_names(access, deadline=deadline)
         SandboxSession.objects.filter(pk=session.pk).update(zone_names=session.zone_names)
     names: dict[str, str] = session.zone_names
     return names

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sandbox import vault
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.errors import DomainError
 from spot_optimizer.market.jobs import refresh_region
@@ -25,7 +26,7 @@ def refresh_market(*, now: datetime) -> int:
     for region, name in watched.values_list("region", "product").distinct():
         product = next(each for each in PRODUCTS if each.description == name)
         try:
-            deadline = Deadline.in_(TIME_LIMIT)
+            deadline = Deadline.after(TIME_LIMIT)
             done = refresh_region(
                 _accesses(region, now), product=product, deadline=deadline, now=now
             )
@@ -39,10 +40,10 @@ def refresh_market(*, now: datetime) -> int:
     return refreshed
 
 
-def _accesses(region: str, now: datetime) -> Iterator[Access]:
+def _accesses(region: str, now: datetime) -> Iterator[AwsAccess]:
     """Yield what a live session of the region lets us in with, the newest first."""
     for session in SandboxSession.objects.active(at=now).filter(aws_region=region):
         try:
-            yield Access(vault.unseal(session), region)
+            yield AwsAccess(vault.unseal(session), region)
         except DomainError as refusal:
             logger.warning("session %s cannot refresh the market: %s", session.pk, refusal)

@@ -16,7 +16,7 @@ from sandbox.models import Evaluation, SandboxSession
 from sandbox.pages.summaries import Glance
 from sandbox.pages.texts import CHECKS, DECISIONS, FAILURES, REJECTIONS, SIGNALS, STAGES
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
-from spot_optimizer.aws.errors import OF_THE_KEYS
+from spot_optimizer.aws.errors import CREDENTIAL_ERRORS
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.dashboard.pages import page
@@ -137,7 +137,7 @@ def _unfinished(evaluation: Evaluation) -> list[Stage]:
 
 
 def _kind_of(code: str) -> str:
-    if code.removeprefix("aws_") in OF_THE_KEYS:
+    if code.removeprefix("aws_") in CREDENTIAL_ERRORS:
         return "keys"
     return "aws" if code.startswith("aws_") else "other"
 

@@ -12,11 +12,12 @@ from django.db.models import Q
 from sandbox import vault
 from sandbox.audit import note
 from sandbox.models import SandboxSession
-from sandbox.zones import names_by_id
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.permissions import check_permissions
+from spot_optimizer.aws.zones import zone_names
 from spot_optimizer.errors import DomainError
 from streaming.models import Line
 from streaming.publish import log, publish
@@ -117,9 +118,9 @@ def _verdict(*, passed: bool) -> Line:
 
 def _checks(session: SandboxSession) -> Iterator[Check]:
     """Yield the checks in the order in which they need each other."""
-    deadline = Deadline.in_(TIME_LIMIT)
+    deadline = Deadline.after(TIME_LIMIT)
     try:
-        access = Access(vault.unseal(session), session.aws_region)
+        access = AwsAccess(vault.unseal(session), session.aws_region)
         identity = caller_identity(access, deadline=deadline)
     except DomainError as refusal:
         yield Check("credentials", "failed", str(refusal))
@@ -155,17 +156,19 @@ def _same(name: str, said: str, found: str) -> Check:
     return Check(name, "failed", f"You said {said}; AWS says {found}. Open a session with that.")
 
 
-def _zone(session: SandboxSession, access: Access, instance: Instance, deadline: Deadline) -> Check:
+def _zone(
+    session: SandboxSession, access: AwsAccess, instance: Instance, deadline: Deadline
+) -> Check:
     """Compare the zone, and keep the account's own names of all zones for the evaluations."""
     try:
-        session.zone_names = names_by_id(access, deadline=deadline)
+        session.zone_names = zone_names(access, deadline=deadline)
     except DomainError as refusal:
         return Check("availability_zone", "failed", str(refusal))
     return _same("availability_zone", session.availability_zone, instance.zone)
 
 
 def _permissions(
-    session: SandboxSession, access: Access, instance: Instance, deadline: Deadline
+    session: SandboxSession, access: AwsAccess, instance: Instance, deadline: Deadline
 ) -> Iterator[Check]:
     try:
         asked = check_permissions(

@@ -12,7 +12,7 @@ from sandbox.cleanup import sweeps
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
-from spot_optimizer.aws.clients import Credentials
+from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.celery import app
 from streaming.models import Line, Stream
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import READ_TIMEOUT, Deadline, public_client
+from spot_optimizer.aws.clients import READ_TIMEOUT, public_client
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
 BUCKET = "spot-bid-advisor"

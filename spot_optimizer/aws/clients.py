@@ -3,12 +3,10 @@
 import os
 import re
 import threading
-import time
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -19,7 +17,9 @@ from django.conf import settings
 
 from spot_optimizer.aws.botocore_loader import PolicyLoader
 from spot_optimizer.aws.call_metrics import count_calls
-from spot_optimizer.errors import AwsRefused, AwsTimeout
+from spot_optimizer.aws.credentials import Credentials, signing_keys
+from spot_optimizer.aws.deadline import deadline_in_force
+from spot_optimizer.errors import AwsRefused
 
 CONNECT_TIMEOUT = 3  # [s]
 READ_TIMEOUT = 10  # [s]
@@ -38,50 +38,8 @@ NOTHING_AMBIENT = {
 _making = threading.Lock()  # botocore's sessions are not safe across threads; clients are
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """A budget of time, on the monotonic clock."""
-
-    ends: float
-
-    @classmethod
-    def in_(cls, seconds: float) -> Self:
-        return cls(time.monotonic() + seconds)
-
-    def left(self) -> float:
-        """Return what is left of it, never below 0. [s]"""
-        return max(0.0, self.ends - time.monotonic())
-
-    def check(self) -> None:
-        """:raises AwsTimeout: it is over"""
-        if not self.left():
-            raise AwsTimeout("AWS took too long, so this was given up. Try again in a minute.")
-
-
-# The deadline of the call that is going on, so that the client's own retries keep to it as well.
-deadline_in_force: ContextVar[Deadline | None] = ContextVar("deadline_in_force", default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a user gave us to act in their account. Its repr shows four characters of the key."""
-
-    access_key: str
-    secret_key: str
-    session_token: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Credentials(…{self.last4})"
-
-    @property
-    def last4(self) -> str:
-        return self.access_key[-4:] if len(self.access_key) > 8 else ""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
-class Access:
+class AwsAccess:
     """One account's credentials in one region. Clients are made when first asked for, and kept."""
 
     credentials: Credentials
@@ -90,7 +48,7 @@ class Access:
     _clients: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
 
     def __repr__(self) -> str:
-        return f"Access({self.credentials!r} in {self.region})"
+        return f"AwsAccess({self.credentials!r} in {self.region})"
 
     def client(self, service: str) -> Any:
         """
@@ -108,7 +66,7 @@ class Access:
 
     def _keys(self) -> dict[str, str | None]:
         own = self.credentials
-        keys = _keys(own.access_key, own.secret_key, own.session_token)
+        keys = signing_keys(own.access_key, own.secret_key, own.session_token)
         if not own.role_arn:
             return keys
         if "role" not in self._clients:
@@ -124,28 +82,12 @@ def public_client(service: str, *, read_timeout: float = READ_TIMEOUT) -> Any:
     return _client(service, HOME_REGION, config)
 
 
-def _keys(access_key: str, secret_key: str, session_token: str | None) -> dict[str, str | None]:
-    for text in (access_key, secret_key, session_token or "-"):
-        # They go into headers: a line break there would be a header of its own.
-        if not text or not all("!" <= character <= "~" for character in text):
-            raise AwsRefused(
-                "The AWS keys are empty or contain characters that no AWS key has. "
-                "Copy them again and open a new session.",
-                aws_code="InvalidClientTokenId",
-            )
-    return {
-        "aws_access_key_id": access_key,
-        "aws_secret_access_key": secret_key,
-        "aws_session_token": session_token,
-    }
-
-
 def _assumed(sts: Any, credentials: Credentials) -> dict[str, str | None]:
     asked = {"RoleArn": credentials.role_arn, "RoleSessionName": ROLE_SESSION_NAME}
     if credentials.external_id:
         asked["ExternalId"] = credentials.external_id
     given = sts.assume_role(**asked)["Credentials"]
-    return _keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    return signing_keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
 
 
 def _config(*, read_timeout: float, **more: Any) -> Config:

@@ -8,7 +8,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from django.conf import settings
 
-from spot_optimizer.aws.clients import Deadline, deadline_in_force
+from spot_optimizer.aws.deadline import Deadline, deadline_in_force
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 UNREACHABLE = (
@@ -74,7 +74,7 @@ SENTENCES = {
     "InvalidSpotInstanceRequestID.NotFound": "AWS no longer knows the instance's spot request.",
 }
 # The credentials themselves are at fault: the same ones will not do later either.
-OF_THE_KEYS = frozenset(
+CREDENTIAL_ERRORS = frozenset(
     code for code, told in SENTENCES.items() if told in (CHECK_KEYS, OTHER_SIGNATURE, RENEW)
 )
 

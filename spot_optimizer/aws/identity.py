@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
 
@@ -11,7 +12,7 @@ class Identity(NamedTuple):
     arn: str
 
 
-def caller_identity(access: Access, *, deadline: Deadline) -> Identity:
+def caller_identity(access: AwsAccess, *, deadline: Deadline) -> Identity:
     """
     Return the account and the user or role that AWS takes the credentials for.
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
 PAGE = 100  # AWS describes no more types at a time, named or not
@@ -31,7 +32,7 @@ class TypeFacts(NamedTuple):
     network_interfaces: int  # the most it takes
 
 
-def types_named(access: Access, names: Sequence[str], *, deadline: Deadline) -> list[TypeFacts]:
+def types_named(access: AwsAccess, names: Sequence[str], *, deadline: Deadline) -> list[TypeFacts]:
     """
     Return the facts of these instance types.
 
@@ -45,7 +46,7 @@ def types_named(access: Access, names: Sequence[str], *, deadline: Deadline) -> 
 
 
 def comparable_types(
-    access: Access, *, architecture: str, vcpus: Sequence[int], deadline: Deadline
+    access: AwsAccess, *, architecture: str, vcpus: Sequence[int], deadline: Deadline
 ) -> Iterator[list[TypeFacts]]:
     """
     Yield the region's types of this architecture and these vCPU counts, page by page.
@@ -70,7 +71,7 @@ def comparable_types(
 
 
 def _page(
-    access: Access, asked: Mapping[str, Any], deadline: Deadline
+    access: AwsAccess, asked: Mapping[str, Any], deadline: Deadline
 ) -> tuple[list[TypeFacts], str]:
     with translated_errors(deadline):
         answer = access.client("ec2").describe_instance_types(**asked)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.errors import AwsRefused
 
@@ -37,7 +38,7 @@ class Instance(NamedTuple):
     tpm_support: str | None
 
 
-def describe_instance(access: Access, instance_id: str, *, deadline: Deadline) -> Instance:
+def describe_instance(access: AwsAccess, instance_id: str, *, deadline: Deadline) -> Instance:
     """
     Return what EC2 says about one instance.
 

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
 # A request's status changes at once, while its instance still runs for two minutes.
@@ -28,7 +29,7 @@ class Signal(NamedTuple):
     status_code: str  # of the spot request, as AWS gave it
 
 
-def interruption_signal(access: Access, spot_request_id: str, *, deadline: Deadline) -> Signal:
+def interruption_signal(access: AwsAccess, spot_request_id: str, *, deadline: Deadline) -> Signal:
     """
     Return whether AWS has told that it takes this spot instance back.
 

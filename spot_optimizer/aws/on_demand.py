@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
 PAGE = 100  # the most that AWS answers at a time
@@ -22,7 +23,7 @@ class OnDemandPrice(NamedTuple):
 
 
 def on_demand_prices(
-    access: Access,
+    access: AwsAccess,
     *,
     operating_system: str,
     instance_type: str | None = None,

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import code_of, is_denial, refused, translated_errors
 from spot_optimizer.aws.instances import Instance
 from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS, SESSION_TAG
@@ -20,7 +21,7 @@ class Permission(NamedTuple):
 
 
 def check_permissions(
-    access: Access, *, mode: str, instance: Instance, session_id: str, deadline: Deadline
+    access: AwsAccess, *, mode: str, instance: Instance, session_id: str, deadline: Deadline
 ) -> list[Permission]:
     """
     Return, for each action that a session of this mode needs, whether it is granted.
@@ -39,7 +40,7 @@ def check_permissions(
     return permissions
 
 
-def _permission(action: str, access: Access, question: dict[str, Any]) -> Permission:
+def _permission(action: str, access: AwsAccess, question: dict[str, Any]) -> Permission:
     service, _, operation = action.partition(":")
     call = _call(access.client(service), operation)
     try:

@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.instance_types import types_named
 from spot_optimizer.aws.products import NoPrices, Product
 from spot_optimizer.aws.zones import zone_ids as zones_of
 from spot_optimizer.engine.inputs import InstanceType
 from spot_optimizer.errors import AwsRefused
 from spot_optimizer.market import ingest
+from spot_optimizer.market.arrays import Comparable, engine_instance_type
 from spot_optimizer.market.models import InstanceTypeFacts
 from spot_optimizer.market.refresh import (
     Errand,
@@ -21,20 +23,19 @@ from spot_optimizer.market.refresh import (
     fetch_on_demand,
     fetch_types,
 )
-from spot_optimizer.market.snapshot import Alike, instance_type
 
 logger = logging.getLogger(__name__)
 
 
 def ensure_market(
     *,
-    access: Access,
+    access: AwsAccess,
     zone_ids: Mapping[str, str],
     product: Product,
-    alike: Alike,
+    comparable: Comparable,
     deadline: Deadline,
     now: datetime,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> datetime:
     """
     Have all that an evaluation needs of ``access.region``; return up to when prices are complete.
@@ -47,16 +48,17 @@ def ensure_market(
     :raises AwsTimeout: AWS did not answer, or not within the deadline
     :raises NoPrices: the region sells no comparable type as spot
     """
-    errand = Errand(access, zone_ids, product, deadline, now, say)
-    fetch_types(errand, alike)
+    errand = Errand(access, zone_ids, product, deadline, now, report)
+    fetch_types(errand, comparable)
     fetch_on_demand(errand)
     fetch_advisor(errand)
-    comparable = frozenset(InstanceTypeFacts.objects.alike(*alike).values_list("name", flat=True))
-    reached = errand.reached(comparable)
+    types = InstanceTypeFacts.objects.comparable_to(*comparable)
+    names = frozenset(types.values_list("name", flat=True))
+    reached = errand.reached(names)
     if fetch_first_prices(errand, reached):
-        reached = errand.reached(comparable)
+        reached = errand.reached(names)
     if fetch_news(errand, reached):
-        reached = errand.reached(comparable)
+        reached = errand.reached(names)
     until = _complete_until(reached)
     if until is None:
         raise NoPrices(
@@ -65,7 +67,7 @@ def ensure_market(
     return until
 
 
-def ensure_type(*, access: Access, name: str, deadline: Deadline, now: datetime) -> InstanceType:
+def ensure_type(*, access: AwsAccess, name: str, deadline: Deadline, now: datetime) -> InstanceType:
     """
     Return what the instance type is; AWS is asked where that is not known yet.
 
@@ -81,16 +83,16 @@ def ensure_type(*, access: Access, name: str, deadline: Deadline, now: datetime)
             "AWS has nothing to tell about this instance type. Check its name.",
             aws_code="InvalidInstanceType",
         )
-    return instance_type(facts)
+    return engine_instance_type(facts)
 
 
 def refresh_region(
-    candidates: Iterable[Access],
+    candidates: Iterable[AwsAccess],
     *,
     product: Product,
     deadline: Deadline,
     now: datetime,
-    say: Callable[[str], None] = logger.info,
+    report: Callable[[str], None] = logger.info,
 ) -> datetime | None:
     """
     Bring what is watched of one region up to ``now``, with the first credentials that work.
@@ -103,7 +105,7 @@ def refresh_region(
     for access in candidates:
         try:
             zones = zones_of(access, deadline=deadline)
-            return _refreshed(Errand(access, zones, product, deadline, now, say))
+            return _refreshed(Errand(access, zones, product, deadline, now, report))
         except AwsRefused as refusal:
             logger.warning("%r cannot refresh the market: %s", access, refusal)
     return None

@@ -199,7 +199,7 @@ class AdvisorBand(models.Model):
 
 
 class InstanceTypeFactsQuerySet(models.QuerySet["InstanceTypeFacts"]):
-    def alike(self, architecture: str, vcpu: int) -> Self:
+    def comparable_to(self, architecture: str, vcpu: int) -> Self:
         """Those of this architecture with from half to twice as many vCPUs, by name."""
         near = self.filter(vcpu__gte=-(-vcpu // 2), vcpu__lte=2 * vcpu)
         # SQLite cannot ask what a JSON list contains, but both can ask what its text does.

@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from spot_optimizer.aws.advisor import spot_advisor
-from spot_optimizer.aws.clients import Access, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.instance_types import comparable_types
 from spot_optimizer.aws.on_demand import on_demand_prices
 from spot_optimizer.aws.prices import SpotPrice, spot_prices
 from spot_optimizer.aws.products import Product
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import ingest
+from spot_optimizer.market.arrays import Comparable
 from spot_optimizer.market.models import Refresh, WatchedType
 from spot_optimizer.market.refresh_log import ADVISOR, BEGINNING, asked_since, on_demand
-from spot_optimizer.market.snapshot import Alike
 
 FRESH = timedelta(minutes=5)  # so long nothing is asked again
 HISTORY = timedelta(days=8)  # what a new region's prices begin with: a week, and room
@@ -36,12 +37,12 @@ Reached = Mapping[str, datetime | None]  # a watched type, and up to when its pr
 class Errand(NamedTuple):
     """One trip to AWS: with what, for which product, until when, and whom to tell."""
 
-    access: Access
+    access: AwsAccess
     zone_ids: Mapping[str, str]
     product: Product
     deadline: Deadline
     now: datetime
-    say: Callable[[str], None]
+    report: Callable[[str], None]
 
     @property
     def region(self) -> str:
@@ -58,20 +59,20 @@ class Errand(NamedTuple):
         return {name: until for name, until in rows if names is None or name in names}
 
 
-def fetch_types(errand: Errand, alike: Alike) -> None:
+def fetch_types(errand: Errand, comparable: Comparable) -> None:
     """Learn once a week which comparable types the region offers, and watch those sold as spot."""
     product = errand.product.description
-    what = f"types {alike.architecture} {alike.fewest}-{alike.most} {product}"
+    what = f"types {comparable.architecture} {comparable.fewest}-{comparable.most} {product}"
     if not _is_due(errand, what, TYPES_EVERY):
         return
-    errand.say(
-        f"Fetching the {alike.architecture} instance types of {errand.region} with "
-        f"{alike.fewest} to {alike.most} vCPUs."
+    errand.report(
+        f"Fetching the {comparable.architecture} instance types of {errand.region} with "
+        f"{comparable.fewest} to {comparable.most} vCPUs."
     )
     for facts in comparable_types(
         errand.access,
-        architecture=alike.architecture,
-        vcpus=_counts(alike),
+        architecture=comparable.architecture,
+        vcpus=_counts(comparable),
         deadline=errand.deadline,
     ):
         ingest.store_types(facts, now=errand.now)
@@ -80,11 +81,11 @@ def fetch_types(errand: Errand, alike: Alike) -> None:
     ingest.note_refresh(region=errand.region, what=what, now=errand.now)
 
 
-def _counts(alike: Alike) -> list[int]:
+def _counts(comparable: Comparable) -> list[int]:
     """Return the counts of vCPUs to ask for: AWS takes 200 values, and there are no odd ones."""
-    step = 1 if alike.most <= 8 else 2 if alike.most <= 256 else 8
-    first = -(-alike.fewest // step) * step
-    return list(range(first, alike.most + 1, step))
+    step = 1 if comparable.most <= 8 else 2 if comparable.most <= 256 else 8
+    first = -(-comparable.fewest // step) * step
+    return list(range(first, comparable.most + 1, step))
 
 
 def fetch_on_demand(errand: Errand) -> None:
@@ -93,7 +94,7 @@ def fetch_on_demand(errand: Errand) -> None:
     what = on_demand(system)
     if not _is_due(errand, what, ON_DEMAND_EVERY):
         return
-    errand.say(f"Fetching the on-demand prices of {errand.region} for {system}.")
+    errand.report(f"Fetching the on-demand prices of {errand.region} for {system}.")
     fetched = told = 0
     for prices in on_demand_prices(
         errand.access, operating_system=system, deadline=errand.deadline
@@ -107,9 +108,9 @@ def fetch_on_demand(errand: Errand) -> None:
         fetched += len(prices)
         if fetched >= told + TELL_EVERY:
             told = fetched
-            errand.say(f"{fetched} on-demand prices fetched.")
+            errand.report(f"{fetched} on-demand prices fetched.")
     if fetched > told:
-        errand.say(f"{fetched} on-demand prices fetched.")
+        errand.report(f"{fetched} on-demand prices fetched.")
     ingest.note_all_told(region=errand.region, what=what, now=errand.now)
 
 
@@ -117,12 +118,12 @@ def fetch_advisor(errand: Errand) -> None:
     """Learn once an hour what the Spot Advisor says. An evaluation can do without it."""
     if not _is_due(errand, ADVISOR, ADVISOR_EVERY):
         return
-    errand.say("Fetching the Spot Advisor's interruption bands.")
+    errand.report("Fetching the Spot Advisor's interruption bands.")
     try:
         advisor = spot_advisor(deadline=errand.deadline)
     except (AwsRefused, AwsTimeout) as refusal:
         errand.deadline.check()
-        errand.say(f"The Spot Advisor cannot be read. {refusal} What was known before is used.")
+        errand.report(f"The Spot Advisor cannot be read. {refusal} What was known before is used.")
         return
     ingest.store_advisor(
         region=errand.region,
@@ -143,7 +144,7 @@ def fetch_first_prices(errand: Errand, reached: Reached) -> bool:
     names = [name for name in reached if name not in known]
     if not names:
         return False
-    errand.say(
+    errand.report(
         f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
         f"{errand.region}: they are new here."
     )
@@ -152,7 +153,7 @@ def fetch_first_prices(errand: Errand, reached: Reached) -> bool:
     for group, prices in _several_at_once(errand, groups, since):
         _store(errand, group, prices, since)
         done, fetched = done + len(group), fetched + len(prices)
-        errand.say(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
+        errand.report(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
     return True
 
 
@@ -175,7 +176,7 @@ def fetch_news(errand: Errand, reached: Reached, *, fresh: timedelta = FRESH) ->
     oldest = min(known.values(), default=errand.now)
     if oldest >= errand.now - fresh:
         return False
-    errand.say(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
+    errand.report(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
     since = oldest - OVERLAP
     _store(errand, list(known), _prices(errand, list(known), since), since)
     return True

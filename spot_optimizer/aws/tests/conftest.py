@@ -4,7 +4,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spot_optimizer.aws.clients import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.deadline import Deadline
 
 KEY, SECRET, TOKEN = (
     "AKIAMARKEDKEY0000001",
@@ -83,16 +85,16 @@ def wire(settings) -> Iterator[Wire]:
 
 def an_access(region="us-east-1", read_timeout=5.0, **credentials):
     keys = {"access_key": KEY, "secret_key": SECRET, "session_token": TOKEN} | credentials
-    return Access(Credentials(**keys), region, read_timeout)
+    return AwsAccess(Credentials(**keys), region, read_timeout)
 
 
 def soon(seconds=20):
-    return Deadline.in_(seconds)
+    return Deadline.after(seconds)
 
 
 @pytest.fixture
-def access(emulator, settings) -> Access:
+def access(emulator, settings) -> AwsAccess:
     """The emulator's account, in the region where its machines are."""
     settings.AWS_ENDPOINT_URL = emulator.url
     region = emulator.instances()[0]["region"]
-    return Access(Credentials(emulator.access_key, emulator.secret_key), region)
+    return AwsAccess(Credentials(emulator.access_key, emulator.secret_key), region)

@@ -22,7 +22,9 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.preflight import jobs as preflights
 from sandbox.queries import is_settled
-from spot_optimizer.aws.clients import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.errors import DomainError
 from spot_optimizer.management.terminal import decision_panel, line_text, pools_table
@@ -99,7 +101,9 @@ class Command(BaseCommand):
 
 def _open(instance_id: str, region: str, owner: User) -> SandboxSession:
     credentials = _credentials()
-    found = describe_instance(Access(credentials, region), instance_id, deadline=Deadline.in_(30))
+    found = describe_instance(
+        AwsAccess(credentials, region), instance_id, deadline=Deadline.after(30)
+    )
     return services.open_session(
         user=owner,
         credentials=credentials,

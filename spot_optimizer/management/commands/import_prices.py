@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spot_optimizer.errors import DomainError
-from spot_optimizer.market.importers.advisor import import_advisor
-from spot_optimizer.market.importers.on_demand import import_on_demand_prices
-from spot_optimizer.market.importers.spot import import_spot_prices
+from spot_optimizer.market.importers.advisor_bands import import_advisor
+from spot_optimizer.market.importers.instance_types import import_instance_types
+from spot_optimizer.market.importers.on_demand_prices import import_on_demand_prices
+from spot_optimizer.market.importers.spot_prices import import_spot_prices
 from spot_optimizer.market.importers.tables import Advance, Kind, Table, tables_at
-from spot_optimizer.market.importers.types import import_instance_types
 
 
 class Command(BaseCommand):

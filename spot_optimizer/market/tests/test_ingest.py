@@ -33,7 +33,7 @@ def store(*prices, since=NOON - DAY, until=NOON):
 
 
 def as_aws_answers(published, since, until):
-    """What DescribeSpotPriceHistory would say: what is in the period, and the last one before."""
+    """What DescribeSpotPriceHistory reports: what is in the period, and the last one before."""
     before = [row for row in published if row[0] <= since]
     return [max(before)] + [row for row in published if since < row[0] <= until]
 

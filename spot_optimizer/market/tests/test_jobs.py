@@ -10,13 +10,16 @@ import pytest
 from django.db import connection
 
 from spot_optimizer.aws.advisor import AdvisorRow
-from spot_optimizer.aws.clients import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.on_demand import OnDemandPrice as OnDemandPriceOf
 from spot_optimizer.aws.products import LINUX, NoPrices
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import ingest
 from spot_optimizer.market import refresh as fetching
+from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.ingest import note_refresh
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (
@@ -27,19 +30,18 @@ from spot_optimizer.market.models import (
     WatchedType,
 )
 from spot_optimizer.market.queries import pools_in_force
-from spot_optimizer.market.snapshot import Alike, load_snapshot
 from spot_optimizer.market.testing import some_type
 
 pytestmark = pytest.mark.django_db
-ALIKE = Alike("x86_64", 2)
-FEW = Alike("i386", 2)
+ALIKE = Comparable("x86_64", 2)
+FEW = Comparable("i386", 2)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
 def access(emulator, settings):
     settings.AWS_ENDPOINT_URL = emulator.url
-    return Access(Credentials(emulator.access_key, emulator.secret_key), "us-east-1")
+    return AwsAccess(Credentials(emulator.access_key, emulator.secret_key), "us-east-1")
 
 
 @pytest.fixture
@@ -54,24 +56,24 @@ class Evaluation:
     def __init__(self, access, emulator) -> None:
         self.access = access
         self.emulator = emulator
-        self.zones = zone_ids(access, deadline=Deadline.in_(10))
+        self.zones = zone_ids(access, deadline=Deadline.after(10))
         self.told = []
 
     def knows_all_but_spot_prices(self, now):
         for what in ("on-demand Linux", "advisor"):
             note_refresh(region=self.access.region, what=what, now=now)
 
-    def ensure(self, now, alike=FEW, seconds=60):
+    def ensure(self, now, comparable=FEW, seconds=60):
         self.told.clear()
         self.seen = self.emulator.last_request()
         return ensure_market(
             access=self.access,
             zone_ids=self.zones,
             product=LINUX,
-            alike=alike,
-            deadline=Deadline.in_(seconds),
+            comparable=comparable,
+            deadline=Deadline.after(seconds),
             now=now,
-            say=self.told.append,
+            report=self.told.append,
         )
 
     @property
@@ -92,8 +94,8 @@ def evaluation(first, now):
     return first
 
 
-def snapshot(as_of, alike=FEW):
-    return load_snapshot(region="us-east-1", product=LINUX, as_of=as_of, alike=alike)
+def snapshot(as_of, comparable=FEW):
+    return load_snapshot(region="us-east-1", product=LINUX, as_of=as_of, comparable=comparable)
 
 
 def same(one, other):
@@ -221,11 +223,11 @@ class TestEnsureMarket:
         evaluation.ensure(now)
         before = snapshot(now)
 
-        as_of = evaluation.ensure(now + MINUTE, Alike("x86_64", 1))
+        as_of = evaluation.ensure(now + MINUTE, Comparable("x86_64", 1))
 
         assert set(evaluation.asked) == {"DescribeInstanceTypes", "DescribeSpotPriceHistory"}
         assert as_of == now
-        assert {this.vcpu for this in snapshot(as_of, Alike("x86_64", 1)).types} == {1, 2}
+        assert {this.vcpu for this in snapshot(as_of, Comparable("x86_64", 1)).types} == {1, 2}
         assert same(snapshot(now), before)
 
     def test_keeps_what_it_has_when_the_time_is_over(self, evaluation, emulator, now, monkeypatch):
@@ -260,7 +262,7 @@ class TestEnsureMarket:
 
     def test_refuses_where_nothing_is_comparable(self, evaluation, now):
         with pytest.raises(NoPrices):
-            evaluation.ensure(now, Alike("riscv", 2))
+            evaluation.ensure(now, Comparable("riscv", 2))
 
     @pytest.mark.django_db(transaction=True)
     def test_two_at_once_do_not_hurt_each_other(self, access, emulator, now):
@@ -289,7 +291,7 @@ class TestEnsureType:
         seen = emulator.last_request()
 
         for _ in range(2):
-            fact = ensure_type(access=access, name="m5.large", deadline=Deadline.in_(10), now=now)
+            fact = ensure_type(access=access, name="m5.large", deadline=Deadline.after(10), now=now)
 
         assert (fact.name, fact.vcpu, fact.memory_gib) == ("m5.large", 2, 8.0)
         assert len(emulator.requests(after=seen)) == 1
@@ -297,11 +299,11 @@ class TestEnsureType:
 
 class TestRefreshRegion:
     def refresh(self, candidates, now):
-        return refresh_region(candidates, product=LINUX, deadline=Deadline.in_(30), now=now)
+        return refresh_region(candidates, product=LINUX, deadline=Deadline.after(30), now=now)
 
     def test_takes_the_first_credentials_that_work(self, evaluation, access, now):
         evaluation.ensure(now)
-        wrong = Access(Credentials("AKIAWRONG", "wrong"), "us-east-1")
+        wrong = AwsAccess(Credentials("AKIAWRONG", "wrong"), "us-east-1")
 
         until = self.refresh(iter([wrong, access]), now + 5 * MINUTE)
 

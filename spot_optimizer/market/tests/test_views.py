@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.market.snapshot import Alike, load_snapshot
+from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.testing import REGION, a_market, a_price, some_type
 from spot_optimizer.testing import NOON
 
@@ -75,7 +75,9 @@ class TestPools:
             bands={"m5.large": 0, "m5a.large": 4},
         )
         as_of = NOON - timedelta(hours=2.5)
-        market = load_snapshot(region=REGION, product=LINUX, as_of=as_of, alike=Alike("x86_64", 2))
+        market = load_snapshot(
+            region=REGION, product=LINUX, as_of=as_of, comparable=Comparable("x86_64", 2)
+        )
 
         rows = client.get(POOLS, {"region": REGION, "as_of": iso(-2.5)}).json()["results"]
 

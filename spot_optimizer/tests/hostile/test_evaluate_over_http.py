@@ -16,7 +16,7 @@ from sandbox import vault
 from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation
 from sandbox.testing import an_emulated_session
-from spot_optimizer.aws.clients import Credentials
+from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.tests.hostile.table import TRIED, the_schema
 from spot_optimizer.tests.hostile.wire import server
 from spot_optimizer.tests.test_schema import ONE, closed

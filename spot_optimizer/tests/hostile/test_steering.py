@@ -8,7 +8,9 @@ import pytest
 
 from accounts.testing import a_user, signed_in
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.clients import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
@@ -194,10 +196,10 @@ def proxy(monkeypatch, settings):
 
 @pytest.mark.parametrize("region", REGIONS, ids=repr)
 def test_no_region_leads_to_another_host_than_awss(proxy, region):
-    access = Access(Credentials("AKIAPLANTED", "planted"), region, 1.0)
+    access = AwsAccess(Credentials("AKIAPLANTED", "planted"), region, 1.0)
 
     with pytest.raises((AwsRefused, AwsTimeout)) as refusal:
-        caller_identity(access, deadline=Deadline.in_(1.5))
+        caller_identity(access, deadline=Deadline.after(1.5))
 
     is_region = re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}", region)
     assert bool(proxy.asked) is bool(is_region), refusal.value

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from spot_optimizer.aws.products import LINUX
+from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
@@ -19,7 +20,6 @@ from spot_optimizer.market.models import (
     OnDemandPrice,
     SpotPrice,
 )
-from spot_optimizer.market.snapshot import Alike, load_snapshot
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +189,10 @@ class TestRealHistory:
         week = self.AS_OF - timedelta(days=7)
         for name, vcpu in [("m5.large", 2), ("c5.xlarge", 4), ("p3.2xlarge", 8)]:
             market = load_snapshot(
-                region="us-east-1", product=LINUX, as_of=self.AS_OF, alike=Alike("x86_64", vcpu)
+                region="us-east-1",
+                product=LINUX,
+                as_of=self.AS_OF,
+                comparable=Comparable("x86_64", vcpu),
             )
             kinds = [kind.name for kind in market.types]
             rows = past.filter(pc.equal(past["instance_type"], name)).to_pylist()

@@ -33,7 +33,7 @@ SHORTEST_HISTORY = timedelta(days=1)
 KEPT = 16  # snapshots in memory
 
 
-class Alike(NamedTuple):
+class Comparable(NamedTuple):
     """Which types are comparable: the architecture, and from half to twice the vCPUs."""
 
     architecture: str
@@ -56,7 +56,9 @@ class _Pools(NamedTuple):
     high: NDArray[np.float64]
 
 
-def load_snapshot(*, region: str, product: Product, as_of: datetime, alike: Alike) -> Market:
+def load_snapshot(
+    *, region: str, product: Product, as_of: datetime, comparable: Comparable
+) -> Market:
     """
     Return what was known of a region's comparable types at ``as_of``.
 
@@ -69,7 +71,7 @@ def load_snapshot(*, region: str, product: Product, as_of: datetime, alike: Alik
     """
     version = Region.objects.filter(pk=region).values_list("version", flat=True).first()
     facts = InstanceTypeFacts.objects.aggregate(newest=Max("refreshed_at"), types=Count("pk"))
-    market = _snapshot(region, product, as_of, alike, version, facts["newest"], facts["types"])
+    market = _snapshot(region, product, as_of, comparable, version, facts["newest"], facts["types"])
     if not len(market.type_index):
         raise NoPrices(
             f"No spot prices of {product.description} in {region} are known for "
@@ -79,7 +81,7 @@ def load_snapshot(*, region: str, product: Product, as_of: datetime, alike: Alik
 
 
 def types_known(
-    *, region: str, product: Product, as_of: datetime, alike: Alike
+    *, region: str, product: Product, as_of: datetime, comparable: Comparable
 ) -> list[InstanceType]:
     """Return the comparable types that the region offers, as known at ``as_of``, by name."""
     offered = set(_on_demand(region, product, as_of)) | set(
@@ -87,11 +89,11 @@ def types_known(
         .known(at=as_of)
         .values_list("instance_type", flat=True)
     )
-    comparable = InstanceTypeFacts.objects.alike(*alike)
-    return [instance_type(facts) for facts in comparable if facts.name in offered]
+    types = InstanceTypeFacts.objects.comparable_to(*comparable)
+    return [engine_instance_type(facts) for facts in types if facts.name in offered]
 
 
-def instance_type(facts: InstanceTypeFacts) -> InstanceType:
+def engine_instance_type(facts: InstanceTypeFacts) -> InstanceType:
     """Return a type as the engine knows it."""
     return InstanceType(
         name=facts.name,
@@ -118,12 +120,12 @@ def _snapshot(
     region: str,
     product: Product,
     as_of: datetime,
-    alike: Alike,
+    comparable: Comparable,
     version: UUID | None,
     described_at: datetime | None,
     described: int,
 ) -> Market:
-    types = types_known(region=region, product=product, as_of=as_of, alike=alike)
+    types = types_known(region=region, product=product, as_of=as_of, comparable=comparable)
     names = {this.name: index for index, this in enumerate(types)}
     pools = _pools(region, product, as_of, names)
     zones = tuple(sorted(set(pools.zones)))

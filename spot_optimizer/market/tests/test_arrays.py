@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from spot_optimizer.aws.products import LINUX, NoPrices
-from spot_optimizer.market.snapshot import Alike, load_snapshot
+from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.testing import REGION, a_market, a_price, some_type
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
-ALIKE = Alike("x86_64", 2)
+ALIKE = Comparable("x86_64", 2)
 
 
-def snapshot(as_of=NOON, alike=ALIKE, product=LINUX, region=REGION):
-    return load_snapshot(region=region, product=product, as_of=as_of, alike=alike)
+def snapshot(as_of=NOON, comparable=ALIKE, product=LINUX, region=REGION):
+    return load_snapshot(region=region, product=product, as_of=as_of, comparable=comparable)
 
 
 class TestLoadSnapshot:
@@ -114,7 +114,7 @@ class TestLoadSnapshot:
         with pytest.raises(NoPrices):
             snapshot(as_of=NOON - timedelta(days=30))
         with pytest.raises(NoPrices):
-            snapshot(alike=Alike("x86_64", 64))
+            snapshot(comparable=Comparable("x86_64", 64))
 
     def test_agrees_with_a_reader_who_goes_through_all_prices(self):
         rng = random.Random(7)  # noqa: S311  # prices, not secrets

@@ -2,9 +2,11 @@ import time
 
 import pytest
 
-from spot_optimizer.aws import clients as session
+from spot_optimizer.aws import clients
 from spot_optimizer.aws.advisor import spot_advisor
-from spot_optimizer.aws.clients import Access, Credentials, Deadline
+from spot_optimizer.aws.clients import AwsAccess
+from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.policy import ACTIONS
@@ -68,7 +70,7 @@ class TestCredentials:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHOST")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "host")
 
-        assert session._session().get_credentials() is None
+        assert clients._session().get_credentials() is None
 
     def test_of_the_host_are_never_used(self, wire, monkeypatch, tmp_path):
         (tmp_path / "credentials").write_text("[default]\naws_access_key_id = AKIAHOST\n")
@@ -136,14 +138,14 @@ class TestAccess:
 class TestDeadline:
     def test_is_over_when_its_seconds_are(self):
         with pytest.raises(AwsTimeout):
-            Deadline.in_(0).check()
+            Deadline.after(0).check()
 
     def test_has_nothing_left_once_it_is_over(self):
-        assert Deadline.in_(-5).left() == 0
+        assert Deadline.after(-5).remaining() == 0
 
     def test_stops_before_the_first_call(self, wire):
         with pytest.raises(AwsTimeout):
-            caller_identity(an_access(), deadline=Deadline.in_(0))
+            caller_identity(an_access(), deadline=Deadline.after(0))
 
         assert wire.asked == []
 
@@ -152,7 +154,7 @@ class TestDeadline:
         before = time.monotonic()
 
         with pytest.raises(AwsTimeout):
-            caller_identity(an_access(read_timeout=0.2), deadline=Deadline.in_(0.1))
+            caller_identity(an_access(read_timeout=0.2), deadline=Deadline.after(0.1))
 
         assert len(wire.asked) == 1
         assert time.monotonic() - before < 4
@@ -164,4 +166,4 @@ class TestDeadline:
         wire.says(IDENTITY)
 
         assert client.get_caller_identity()["Account"] == "123456789012"
-        assert isinstance(access, Access)
+        assert isinstance(access, AwsAccess)
