@@ -4,11 +4,11 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
 
-# What tests and checks need stands behind this line of requirements.txt, and stays out.
+# The emulator's packages are the last ones of requirements.txt; the image has no emulator.
 COPY requirements.txt .
-RUN sed '/^# The local AWS/,$d' requirements.txt > /tmp/runs.txt \
-    && pip install -r /tmp/runs.txt \
-    && rm /tmp/runs.txt
+RUN sed '/^# The emulator/,$d' requirements.txt > /tmp/production.txt \
+    && pip install -r /tmp/production.txt \
+    && rm /tmp/production.txt
 
 COPY manage.py ./
 COPY spot_optimizer spot_optimizer
