@@ -48,17 +48,25 @@ def store(newest: Any, count: int) -> set[str]:
 
     from lab.experiments.log import log_experiment
     from spot_optimizer.engine.pipeline import decide
-    from spot_optimizer.engine.serialization import freeze, hash_of, thaw
+    from spot_optimizer.engine.serialization import (
+        deserialize_inputs,
+        hash_of_serialized,
+        serialize_inputs,
+    )
 
-    base, generator, hashes = thaw(zlib.decompress(newest.inputs)), np.random.default_rng(8), set()
+    base, generator, hashes = (
+        deserialize_inputs(zlib.decompress(newest.inputs)),
+        np.random.default_rng(8),
+        set(),
+    )
     for number in range(count):
         inputs = varied(base, number, generator)
-        frozen = freeze(inputs)
+        frozen = serialize_inputs(inputs)
         told = {
             "model": {"id": newest.model_id, "name": newest.model_name, "version": "varied"},
             "model_fallback": None,
             "pipeline_mode": inputs.stages.pipeline_mode,
-            "inputs_hash": hash_of(frozen),
+            "inputs_hash": hash_of_serialized(frozen),
             "trace": [],
         }
         hashes.add(told["inputs_hash"])
@@ -78,7 +86,7 @@ def varied(base: Any, number: int, generator: np.random.Generator) -> Any:
     import json
 
     from lab.registry.artifacts import SHIPPED
-    from spot_optimizer.engine.hazard.base import parse_model
+    from spot_optimizer.engine.hazard.artifact import parse_model
 
     market = replace(
         base.market,

@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.testing import a_user
 from lab import services
 from lab.models import InstanceConfig, ModelRegistry
-from spot_optimizer.engine.hazard.base import AdvisorPrior
+from spot_optimizer.engine.hazard.advisor_prior import AdvisorPrior
 from spot_optimizer.testing import NOON
 
 INSTANCE = "i-0123456789abcdef0"

@@ -7,7 +7,8 @@ from lab.decisions.decision import Tell, decide
 from lab.models import InstanceConfig
 from lab.queries import model_for
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.engine.inputs import Costs, Inputs, InstanceType, Machine, Preferences, Stages
+from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
+from spot_optimizer.engine.market import InstanceType, Machine
 from spot_optimizer.errors import Missing
 from spot_optimizer.market.arrays import Comparable, engine_instance_type, load_snapshot
 from spot_optimizer.market.models import InstanceTypeFacts

@@ -10,9 +10,9 @@ import numpy as np
 from lab.queries import Asked
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
-from spot_optimizer.engine.decision import Outcome, PoolVerdict
+from spot_optimizer.engine.decision import Decision, PoolVerdict
 from spot_optimizer.engine.inputs import Inputs, Preferences
-from spot_optimizer.engine.serialization import freeze, hash_of
+from spot_optimizer.engine.serialization import hash_of_serialized, serialize_inputs
 
 TOP = 10
 BANDS = ("<5%", "5-10%", "10-15%", "15-20%", ">20%")  # the Spot Advisor's, a month
@@ -20,12 +20,12 @@ Tell = Callable[[dict[str, Any]], None]
 RISK_HORIZON_HOURS = 1
 
 
-class Decided(NamedTuple):
+class DecisionResult(NamedTuple):
     """A decision as the API answers it, every pool with its verdict, and what the engine said."""
 
     body: dict[str, Any]
     pools: list[dict[str, Any]]
-    outcome: Outcome
+    outcome: Decision
     inputs: bytes  # as the engine freezes them
 
 
@@ -39,7 +39,7 @@ def decide(
     asked: Asked,
     zone_names: Mapping[str, str],
     tell: Tell,
-) -> Decided:
+) -> DecisionResult:
     """
     Run the pipeline, tell each stage's trace as it ends, and return the decision.
 
@@ -56,7 +56,7 @@ def decide(
     kept = [_pool(verdict, zone_names) for verdict in outcome.ranked()]
     rejected = [_pool(verdict, zone_names) for verdict in outcome.rejected()]
     target = None if outcome.target is None else outcome.pool(outcome.target)
-    frozen = freeze(inputs)
+    frozen = serialize_inputs(inputs)
     body = {
         "decision": outcome.decision,
         "reason": named(outcome.reason),
@@ -73,9 +73,9 @@ def decide(
         "model_fallback": asked.fallback,
         "market_as_of": inputs.market.as_of,
         "pipeline_mode": inputs.stages.pipeline_mode,
-        "inputs_hash": hash_of(frozen),
+        "inputs_hash": hash_of_serialized(frozen),
     }
-    return Decided(body, kept + rejected, outcome, frozen)
+    return DecisionResult(body, kept + rejected, outcome, frozen)
 
 
 def _check_own_price(inputs: Inputs) -> None:
@@ -103,14 +103,14 @@ def _namer(zone_names: Mapping[str, str]) -> Callable[[str], str]:
 
 def _run(
     inputs: Inputs, trace: list[dict[str, Any]], tell: Tell, named: Callable[[str], str]
-) -> Outcome:
+) -> Decision:
     stages = pipeline.run(inputs)
     while True:
         began = perf_counter()
         try:
             stage = next(stages)
         except StopIteration as end:
-            outcome: Outcome = end.value
+            outcome: Decision = end.value
             return outcome
         ms = round((perf_counter() - began) * 1000, 2)
         step = stage.as_dict() | {"note": named(stage.note), "ms": ms}

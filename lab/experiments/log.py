@@ -8,8 +8,8 @@ from uuid import UUID
 from accounts.models import User
 from lab.models import ExperimentLog
 from spot_optimizer.engine import pipeline
-from spot_optimizer.engine.decision import Outcome
-from spot_optimizer.engine.serialization import inputs_hash, thaw
+from spot_optimizer.engine.decision import Decision
+from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash
 
 
 class Difference(NamedTuple):
@@ -25,7 +25,7 @@ def log_experiment(
     evaluation_id: UUID,
     owner: User,
     instance_id: str,
-    outcome: Outcome,
+    outcome: Decision,
     inputs: bytes,
     told: dict[str, Any],
     now: datetime,
@@ -54,7 +54,7 @@ def log_experiment(
     )
 
 
-def numbers_of(outcome: Outcome) -> dict[str, Any]:
+def numbers_of(outcome: Decision) -> dict[str, Any]:
     """Return what a decision rests on, and what a replay has to find again."""
     return {
         "crash_probability": outcome.crash_probability,
@@ -75,7 +75,7 @@ def replay(experiment: ExperimentLog) -> list[Difference]:
     is well.
     """
     try:
-        inputs = thaw(zlib.decompress(experiment.inputs))
+        inputs = deserialize_inputs(zlib.decompress(experiment.inputs))
         outcome = pipeline.decide(inputs)
     except (ValueError, zlib.error) as error:
         return [Difference("inputs", "a decision's inputs", f"nothing to decide on: {error}")]
@@ -98,7 +98,7 @@ def _stored(experiment: ExperimentLog, what: str) -> Any:
     return experiment.numbers.get(what)
 
 
-def _pool(outcome: Outcome, row: int) -> dict[str, Any]:
+def _pool(outcome: Decision, row: int) -> dict[str, Any]:
     verdict = outcome.pool(row)
     return {
         "instance_type": verdict.instance_type,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lab.models import Artifact, ModelRegistry
-from spot_optimizer.engine.hazard.base import RiskModel, parse_model
+from spot_optimizer.engine.hazard.artifact import parse_model
+from spot_optimizer.engine.hazard.base import RiskModel
 from spot_optimizer.errors import Conflict
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"

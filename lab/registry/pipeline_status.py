@@ -41,13 +41,13 @@ def pipeline_status(config: InstanceConfig) -> dict[str, Any]:
     stages = stages_of(config)
     status = {name: _part("active", text) for name, text in DESCRIPTIONS.items()}
     status["advisor"]["status"] = "by_session"
-    status["right_sizing"]["status"] = _active(stages.right_sizes)
+    status["right_sizing"]["status"] = _active(stages.right_sizing_on)
     status["risk"] |= _risk(config)
     return {
         "instance_id": config.instance_id,
         "pipeline_mode": config.pipeline_mode,
         **status,
-        "bin_packing": _part(_active(stages.packs), BIN_PACKING),
+        "bin_packing": _part(_active(stages.bin_packing_on), BIN_PACKING),
         "family_stress": _part(_active(stages.enable_family_stress), FAMILY_STRESS),
     }
 

@@ -20,7 +20,7 @@ from lab.training.scores import calibration_error, score
 from lab.training.split_2022 import HELD_BACK, LEARNED
 from lab.training.traces import Trace, facts_of, features_then, lost_within_the_hour
 from spot_optimizer.engine.features import Features
-from spot_optimizer.engine.hazard.logistic import MARKET
+from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES
 
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
 NAMES = ("c5.large", "m5.large", "m5.xlarge")
@@ -163,7 +163,7 @@ def _features(records: Records, source: str):
 
 
 def some_examples(bands: list[int], after: list[int], **columns: list[float]) -> Examples:
-    unknown = dict.fromkeys(MARKET, [np.nan] * len(bands))
+    unknown = dict.fromkeys(MARKET_FEATURES, [np.nan] * len(bands))
     values = {name: np.array(column) for name, column in {**unknown, **columns}.items()}
     return Examples(
         source="file",
@@ -193,7 +193,7 @@ class TestWeights:
 def known(count: int) -> dict[str, list[float]]:
     """Values of every feature, without any bearing on what comes after."""
     rng = np.random.default_rng(0)
-    return {name: rng.random(count).tolist() for name in MARKET}
+    return {name: rng.random(count).tolist() for name in MARKET_FEATURES}
 
 
 class TestFit:
@@ -222,7 +222,7 @@ class TestFit:
             source="another"
         )
 
-        terms = dict(zip(MARKET, fit([told, untold]).market, strict=True))
+        terms = dict(zip(MARKET_FEATURES, fit([told, untold]).market, strict=True))
 
         assert terms["discount_depth"].unknown > 0.5
         assert terms["price_position"].unknown == 0
@@ -257,7 +257,9 @@ class TestFit:
         assert month == pytest.approx([0.297], abs=0.02)
 
     def test_refuses_a_feature_that_never_differs(self):
-        group = some_examples([0, 4] * 100, [0, 4] * 100, **{**known(200), MARKET[2]: [0.5] * 200})
+        group = some_examples(
+            [0, 4] * 100, [0, 4] * 100, **{**known(200), MARKET_FEATURES[2]: [0.5] * 200}
+        )
 
         with pytest.raises(ValueError, match="family_stress_mean"):
             fit([group])

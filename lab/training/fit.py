@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lab.training.examples import Examples, joined, weights_of
 from spot_optimizer.engine.features import BANDS
-from spot_optimizer.engine.hazard.logistic import MARKET, Logistic, Term
+from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES, Logistic, Term
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     weights = weights_of(groups)
     columns = [(features.advisor_band[:, None] == np.arange(BANDS)).astype(np.float64)]
     scaling = []
-    for name in MARKET if market else ():
+    for name in MARKET_FEATURES if market else ():
         values = getattr(features, name)
         scaling.append(_scaling(name, values, weights))
         columns.append(_columns(values, level, *scaling[-1]))
@@ -95,5 +95,5 @@ def _model(
         intercept=round(intercept, DIGITS),
         bands=tuple(round(float(each), DIGITS) for each in bands),
         band_unknown=None,  # no example is without a band: nothing was learned about it
-        market=tuple(terms or [Term(0.0, 1.0, 0.0, 0.0)] * len(MARKET)),
+        market=tuple(terms or [Term(0.0, 1.0, 0.0, 0.0)] * len(MARKET_FEATURES)),
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models.functions import Now
 
-from lab.decisions.decision import Decided, decide, preferences_of
+from lab.decisions.decision import DecisionResult, decide, preferences_of
 from lab.experiments.log import log_experiment
 from lab.queries import Asked, get_config, model_for
 from lab.registry.pipeline_status import stages_of
@@ -25,7 +25,8 @@ from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.interruptions import interruption_signal
 from spot_optimizer.aws.products import product_of
 from spot_optimizer.aws.zones import zone_names
-from spot_optimizer.engine.inputs import Costs, Inputs, Machine
+from spot_optimizer.engine.inputs import Costs, Inputs
+from spot_optimizer.engine.market import Machine
 from spot_optimizer.errors import Conflict, DomainError
 from spot_optimizer.market.arrays import Comparable, load_snapshot
 from spot_optimizer.market.jobs import ensure_market, ensure_type
@@ -99,7 +100,7 @@ def give_back(*, evaluation_id: str, **_: object) -> None:
     Evaluation.objects.pending().filter(pk=evaluation_id).update(leased_until=None)
 
 
-def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> Decided:
+def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> DecisionResult:
     session, deadline = evaluation.session, Deadline.after(TIME_LIMIT)
     # First: a model that cannot be used must not cost anybody a call to AWS.
     config = get_config(owner=session.user, instance_id=session.instance_id)
@@ -202,7 +203,7 @@ def _keep(teller: Teller, step: dict[str, Any]) -> None:
     teller.keep(stage, log(LOG_TYPES[stage], note, stage=stage))
 
 
-def _settle(evaluation: Evaluation, teller: Teller, decided: Decided, now: datetime) -> None:
+def _settle(evaluation: Evaluation, teller: Teller, decided: DecisionResult, now: datetime) -> None:
     told = {"evaluation_id": str(evaluation.pk), "state": "decided", "error": None, **decided.body}
     savings = decided.body["projected_savings"]
     with transaction.atomic():

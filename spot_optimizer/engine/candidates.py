@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.inputs import InstanceType, Machine, Market
+from spot_optimizer.engine.market import InstanceType, Machine, Market
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

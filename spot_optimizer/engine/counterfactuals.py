@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spot_optimizer.engine.policy.texts import KEPT
 
 if TYPE_CHECKING:
-    from spot_optimizer.engine.decision import Outcome
+    from spot_optimizer.engine.decision import Decision
 
 GATE_DIGITS = 1e4
 PRICE_DIGITS = 1e6
@@ -37,7 +37,7 @@ class Lifts(NamedTuple):
         return [text for applies, text in words if applies]
 
 
-def would_win_if(outcome: Outcome, which: NDArray[np.intp]) -> list[str | None]:
+def would_win_if(outcome: Decision, which: NDArray[np.intp]) -> list[str | None]:
     """
     Return a sentence for each of these rows, all else equal: the settings first, then the price
     if that is needed too.
@@ -71,13 +71,13 @@ def _sentence(lifts: Lifts, cost: float, bar: float, beside: float, price: float
     return f"Would be the choice if {' and '.join(conditions)}." if conditions else None
 
 
-def _lifts(outcome: Outcome, which: NDArray[np.intp]) -> list[Lifts]:
+def _lifts(outcome: Decision, which: NDArray[np.intp]) -> list[Lifts]:
     """Return what has to give way for each row, if its facts are not in the way."""
     screens, inputs = outcome.screens, outcome.inputs
     off = np.zeros(len(which), dtype=bool)
-    filters, right_sizes = inputs.preferences.advisor_filter, inputs.stages.right_sizes
+    filters, right_sizing_on = inputs.preferences.advisor_filter, inputs.stages.right_sizing_on
     advisor = screens.advisor[which] != KEPT if filters else off
-    oversized = screens.oversized[which] != KEPT if right_sizes else off
+    oversized = screens.oversized[which] != KEPT if right_sizing_on else off
     chance = outcome.risks.chance[which]
     gates = np.minimum(1.0, np.ceil(chance * GATE_DIGITS) / GATE_DIGITS).astype(object)
     gates[~(chance > inputs.preferences.safety_gate)] = None
@@ -85,7 +85,7 @@ def _lifts(outcome: Outcome, which: NDArray[np.intp]) -> list[Lifts]:
     return [Lifts(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def _bars(outcome: Outcome, rows: list[int], lifts: list[Lifts]) -> list[float]:
+def _bars(outcome: Decision, rows: list[int], lifts: list[Lifts]) -> list[float]:
     """Return what each row's expected cost has to be below; nan: that would not do."""
     screens, cost, height = outcome.screens, outcome.ranking.cost, outcome.choice.bar.height
     fit = (screens.hardware == KEPT) | screens.smaller
@@ -99,7 +99,7 @@ def _bars(outcome: Outcome, rows: list[int], lifts: list[Lifts]) -> list[float]:
     ]
 
 
-def _bar(outcome: Outcome, row: int, admitted: list[int]) -> float:
+def _bar(outcome: Decision, row: int, admitted: list[int]) -> float:
     """Return the bar of a row that comes in with others."""
     height = outcome.choice.bar.height
     rival = next((other for other in admitted if other != row), None)
@@ -107,7 +107,7 @@ def _bar(outcome: Outcome, row: int, admitted: list[int]) -> float:
     return height if isnan(height) else min(cheapest, height)
 
 
-def _admitted(outcome: Outcome, lifts: Lifts) -> list[int]:
+def _admitted(outcome: Decision, lifts: Lifts) -> list[int]:
     """Return the two cheapest rows that those settings let in, the machine's own apart."""
     screens, inputs = outcome.screens, outcome.inputs
     fit = screens.hardware == KEPT
@@ -115,7 +115,7 @@ def _admitted(outcome: Outcome, lifts: Lifts) -> list[int]:
     admitted &= (screens.entry == KEPT) & ~np.isnan(outcome.ranking.cost)
     if inputs.preferences.advisor_filter and not lifts.advisor:
         admitted &= screens.advisor == KEPT
-    if inputs.stages.right_sizes and not lifts.oversized:
+    if inputs.stages.right_sizing_on and not lifts.oversized:
         admitted &= screens.oversized == KEPT
     gate = inputs.preferences.safety_gate if lifts.gate is None else lifts.gate
     admitted &= outcome.risks.chance <= gate
@@ -125,7 +125,7 @@ def _admitted(outcome: Outcome, lifts: Lifts) -> list[int]:
     return cheapest
 
 
-def _price_to_stay(outcome: Outcome) -> float:
+def _price_to_stay(outcome: Decision) -> float:
     """
     Return below which price now the machine would have stayed; nan: no price changes it.
 

@@ -52,7 +52,7 @@ class PoolVerdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class Decision:
     """A decision over ``r`` rows. Numbers of rows come in arrays; verdicts are made when asked."""
 
     inputs: Inputs  # in canonical order

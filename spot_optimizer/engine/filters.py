@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spot_optimizer.engine.candidates import Rows
-from spot_optimizer.engine.inputs import InstanceType, Machine
+from spot_optimizer.engine.market import InstanceType, Machine
 from spot_optimizer.engine.policy.texts import CODES, KEPT, OVERSIZE, UNDERSIZE
 
 Codes = NDArray[np.int8]  # into REASONS, one per row; 0: nothing in the way

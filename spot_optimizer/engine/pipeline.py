@@ -5,7 +5,7 @@ from collections.abc import Generator
 import numpy as np
 
 from spot_optimizer.engine.candidates import Rows, lay_out
-from spot_optimizer.engine.decision import Outcome
+from spot_optimizer.engine.decision import Decision
 from spot_optimizer.engine.filters import Screens, screen
 from spot_optimizer.engine.inputs import Inputs
 from spot_optimizer.engine.policy.choice import choose
@@ -14,7 +14,7 @@ from spot_optimizer.engine.ranking import assess, explain_ranking, in_order, ran
 from spot_optimizer.engine.trace import Funnel, StageTrace
 from spot_optimizer.engine.validation import canonical, check
 
-Run = Generator[StageTrace, None, Outcome]
+Run = Generator[StageTrace, None, Decision]
 
 
 def run(inputs: Inputs) -> Run:
@@ -30,14 +30,14 @@ def run(inputs: Inputs) -> Run:
     return _stages(canonical(inputs))
 
 
-def decide(inputs: Inputs) -> Outcome:
+def decide(inputs: Inputs) -> Decision:
     """Return the outcome of all stages. :raises ValueError: as :func:`run` does."""
     stages = run(inputs)
     while True:
         try:
             next(stages)
         except StopIteration as end:
-            outcome: Outcome = end.value
+            outcome: Decision = end.value
             return outcome
 
 
@@ -64,7 +64,7 @@ def _stages(inputs: Inputs) -> Run:
         funnel.reinstate(choice.target)
     yield funnel.pass_on("signal", choice.note)
     yield funnel.pass_on("output", f"{choice.decision}. {choice.reason}")
-    return Outcome(
+    return Decision(
         inputs=inputs,
         rows=rows,
         screens=screens,
@@ -94,7 +94,7 @@ def _advisor(funnel: Funnel, screens: Screens, inputs: Inputs) -> StageTrace:
 
 
 def _right_sizing(funnel: Funnel, screens: Screens, inputs: Inputs) -> StageTrace:
-    if inputs.stages.right_sizes:
+    if inputs.stages.right_sizing_on:
         return funnel.drop("right_sizing", screens.oversized)
     off = "enable_right_sizing" if not inputs.stages.enable_right_sizing else "SINGLE_LINEAR"
     return funnel.pass_on("right_sizing", f"Right-sizing is off ({off}).", "disabled")

@@ -67,7 +67,7 @@ def rank(rows: Rows, risks: Risks, inputs: Inputs) -> Ranking:
     interruption = interruption_cost(inputs.costs, value)
     price_now = float(rows.price[rows.current])
     switching = switching_cost(inputs.costs, value, 0.0 if np.isnan(price_now) else price_now)
-    copies = _copies(rows) if inputs.stages.packs else np.ones(len(rows))
+    copies = _copies(rows) if inputs.stages.bin_packing_on else np.ones(len(rows))
     known = ~np.isnan(risks.hazard) & ~np.isnan(rows.price)
     moves = np.full(len(rows), switching)
     moves[rows.current] = 0.0
@@ -110,7 +110,7 @@ def explain_ranking(rows: Rows, ranking: Ranking, inputs: Inputs, kept: int) -> 
         "minutes of downtime, nothing for where the machine is; hazard = -ln(1 - "
         "crash_probability) per hour; horizon = min(24 h, 1 / hazard)."
     )
-    if not inputs.stages.packs:
+    if not inputs.stages.bin_packing_on:
         return note
     return f"{note} Bin packing is on: a price is divided by the whole copies it could host."
 

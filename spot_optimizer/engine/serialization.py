@@ -7,16 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.hazard.base import parse_model
-from spot_optimizer.engine.inputs import (
-    Costs,
-    Inputs,
-    InstanceType,
-    Machine,
-    Market,
-    Preferences,
-    Stages,
-)
+from spot_optimizer.engine.hazard.artifact import parse_model
+from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
+from spot_optimizer.engine.market import InstanceType, Machine, Market
 from spot_optimizer.engine.validation import canonical, check
 
 PRICES = ("on_demand_price", "spot_price", "low_7d", "high_7d")
@@ -24,7 +17,7 @@ WHOLE = {"band": np.int8, "type_index": np.intp, "zone_index": np.intp}
 TUPLES = ("architectures", "virtualization_types", "boot_modes")
 
 
-def freeze(inputs: Inputs) -> bytes:
+def serialize_inputs(inputs: Inputs) -> bytes:
     """
     Return the inputs as canonical JSON: keys sorted, unknown prices as null, shortest floats.
 
@@ -49,11 +42,11 @@ def freeze(inputs: Inputs) -> bytes:
     ).encode()
 
 
-def thaw(frozen: bytes) -> Inputs:
+def deserialize_inputs(frozen: bytes) -> Inputs:
     """
     Return the inputs that were frozen, in canonical order: freezing them again gives the bytes.
 
-    :raises ValueError: if the bytes are not what :func:`freeze` writes.
+    :raises ValueError: if the bytes are not what :func:`serialize_inputs` writes.
     """
     try:
         body = json.loads(frozen)
@@ -74,11 +67,11 @@ def thaw(frozen: bytes) -> Inputs:
 
 
 def inputs_hash(inputs: Inputs) -> str:
-    """Return the SHA-256 of the frozen inputs, in hex. :raises ValueError: as freeze does."""
-    return hash_of(freeze(inputs))
+    """Return the SHA-256 of the serialized inputs, in hex."""
+    return hash_of_serialized(serialize_inputs(inputs))
 
 
-def hash_of(frozen: bytes) -> str:
+def hash_of_serialized(frozen: bytes) -> str:
     """Return the same of inputs that are frozen already."""
     return hashlib.sha256(frozen).hexdigest()
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spot_optimizer.engine.hazard.base import RiskModel
-from spot_optimizer.engine.inputs import Costs, Inputs, InstanceType, Machine, Market, Preferences
+from spot_optimizer.engine.inputs import Costs, Inputs, Preferences
+from spot_optimizer.engine.market import InstanceType, Machine, Market
 
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 SIGNALS = ("NONE", "REBALANCE", "TERMINATION")

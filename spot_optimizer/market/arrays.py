@@ -13,7 +13,7 @@ from django.db.models.functions import Greatest
 from numpy.typing import NDArray
 
 from spot_optimizer.aws.products import NoPrices, Product
-from spot_optimizer.engine.inputs import InstanceType, Market
+from spot_optimizer.engine.market import InstanceType, Market
 from spot_optimizer.market.history import micros
 from spot_optimizer.market.models import (
     AdvisorBand,

@@ -9,7 +9,7 @@ from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.instance_types import types_named
 from spot_optimizer.aws.products import NoPrices, Product
 from spot_optimizer.aws.zones import zone_ids as zones_of
-from spot_optimizer.engine.inputs import InstanceType
+from spot_optimizer.engine.market import InstanceType
 from spot_optimizer.errors import AwsRefused
 from spot_optimizer.market import ingest
 from spot_optimizer.market.arrays import Comparable, engine_instance_type

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from sys import float_info
 from typing import Any
 
-HORIZON_HOURS = 1.0  # of every probability the engine speaks of
-
 
 def check_features(artifact: Mapping[str, Any], wanted: tuple[str, ...]) -> None:
     """

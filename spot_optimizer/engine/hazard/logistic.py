@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spot_optimizer.engine.features import BANDS, Features, known_bands
-from spot_optimizer.engine.hazard.artifact_schema import (
-    HORIZON_HOURS,
-    check_features,
-    exactly,
-    number,
-)
+from spot_optimizer.engine.hazard.artifact_schema import check_features, exactly, number
+from spot_optimizer.engine.hazard.base import HORIZON_HOURS
 
-MARKET = (
+MARKET_FEATURES = (
     "price_position",
     "discount_depth",
     "family_stress_mean",
@@ -47,16 +43,16 @@ class Logistic:
     intercept: float
     bands: tuple[float, ...]  # added to the log-odds, by band
     band_unknown: float | None  # added where the band is unknown; None: the hazard is unknown
-    market: tuple[Term, ...]  # in the order of MARKET
+    market: tuple[Term, ...]  # in the order of MARKET_FEATURES
 
     def __post_init__(self) -> None:
         if not 1 <= self.window_hours < inf:
             raise ValueError(f"window_hours: {self.window_hours} is below 1 or not finite")
         if len(self.bands) != BANDS:
             raise ValueError(f"advisor_band: {len(self.bands)} weights, not {BANDS}")
-        if len(self.market) != len(MARKET):
-            raise ValueError(f"market: {len(self.market)} terms, not {len(MARKET)}")
-        for name, term in zip(MARKET, self.market, strict=True):
+        if len(self.market) != len(MARKET_FEATURES):
+            raise ValueError(f"market: {len(self.market)} terms, not {len(MARKET_FEATURES)}")
+        for name, term in zip(MARKET_FEATURES, self.market, strict=True):
             _bounded(f"{name}: mean", term.mean)
             _bounded(f"{name}: weight", term.weight)
             _bounded(f"{name}: unknown", term.unknown)
@@ -93,7 +89,7 @@ class Logistic:
         """
         bands = np.array([*self.bands, _or_nan(self.band_unknown)])
         odds = self.intercept + bands[known_bands(features)]
-        for name, term in zip(MARKET, self.market, strict=True):
+        for name, term in zip(MARKET_FEATURES, self.market, strict=True):
             odds = odds + _added(name, term, np.asarray(getattr(features, name), dtype=np.float64))
         # ln(1 + exp(z)), without overflow, and without numpy's warning where z is unknown
         survived = np.maximum(odds, 0.0) + np.log1p(np.exp(-np.abs(odds)))
@@ -105,7 +101,7 @@ class Logistic:
         terms = "; ".join(
             f"{name} {term.weight:.6g} · (value - {term.mean:.6g}) / {term.scale:.6g}, "
             f"{_said(term.unknown)}"
-            for name, term in zip(MARKET, self.market, strict=True)
+            for name, term in zip(MARKET_FEATURES, self.market, strict=True)
         )
         return (
             f"Fitted logistic: hazard = ln(1 + exp(z)) / {self.window_hours:.6g} h with "
@@ -118,12 +114,15 @@ class Logistic:
         return {
             "kind": "logistic",
             "horizon_hours": HORIZON_HOURS,
-            "features": ["advisor_band", *MARKET],
+            "features": ["advisor_band", *MARKET_FEATURES],
             "parameters": {
                 "window_hours": self.window_hours,
                 "intercept": self.intercept,
                 "advisor_band": {"weights": list(self.bands), "unknown": self.band_unknown},
-                **{name: term._asdict() for name, term in zip(MARKET, self.market, strict=True)},
+                **{
+                    name: term._asdict()
+                    for name, term in zip(MARKET_FEATURES, self.market, strict=True)
+                },
             },
         }
 
@@ -135,9 +134,11 @@ def read_logistic(artifact: Mapping[str, Any]) -> Logistic:
     :raises ValueError: saying what is wrong: the names of features or parameters, how many there
         are, or a number that is none, not finite or out of range
     """
-    check_features(artifact, ("advisor_band", *MARKET))
+    check_features(artifact, ("advisor_band", *MARKET_FEATURES))
     parameters = artifact["parameters"]
-    exactly("parameters", parameters, ("window_hours", "intercept", "advisor_band", *MARKET))
+    exactly(
+        "parameters", parameters, ("window_hours", "intercept", "advisor_band", *MARKET_FEATURES)
+    )
     band = parameters["advisor_band"]
     exactly("advisor_band", band, ("weights", "unknown"))
     if not isinstance(band["weights"], list | tuple):
@@ -147,7 +148,7 @@ def read_logistic(artifact: Mapping[str, Any]) -> Logistic:
         intercept=number("intercept", parameters["intercept"]),
         bands=tuple(number("advisor_band: weights", each) for each in band["weights"]),
         band_unknown=_number_or_none("advisor_band: unknown", band["unknown"]),
-        market=tuple(_term(name, parameters[name]) for name in MARKET),
+        market=tuple(_term(name, parameters[name]) for name in MARKET_FEATURES),
     )
 
 

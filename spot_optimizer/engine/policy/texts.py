@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from spot_optimizer.engine.inputs import InstanceType, Machine, Preferences
+from spot_optimizer.engine.inputs import Preferences
+from spot_optimizer.engine.market import InstanceType, Machine
 
 OVERSIZE = 2.0  # times the machine's vCPU or memory
 UNDERSIZE = 0.5  # of the machine's vCPU and memory, where smaller is allowed

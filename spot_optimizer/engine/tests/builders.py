@@ -6,17 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from spot_optimizer.engine.hazard.base import AdvisorPrior
+from spot_optimizer.engine.hazard.advisor_prior import AdvisorPrior
 from spot_optimizer.engine.hazard.logistic import Logistic, Term
-from spot_optimizer.engine.inputs import (
-    Costs,
-    Inputs,
-    InstanceType,
-    Machine,
-    Market,
-    Preferences,
-    Stages,
-)
+from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
+from spot_optimizer.engine.market import InstanceType, Machine, Market
 
 NAN = float("nan")
 HERE, THERE = "use1-az1", "use1-az2"

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from spot_optimizer.engine.hazard.base import RiskModel
-from spot_optimizer.engine.inputs import Costs, Inputs, Market, Preferences, Stages
+from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
+from spot_optimizer.engine.market import Market
 from spot_optimizer.engine.tests.builders import (
     HERE,
     NAN,

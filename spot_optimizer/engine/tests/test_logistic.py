@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_optimizer.engine.features import Features
-from spot_optimizer.engine.hazard.base import parse_model, probability
-from spot_optimizer.engine.hazard.logistic import MARKET
+from spot_optimizer.engine.hazard.artifact import parse_model
+from spot_optimizer.engine.hazard.base import probability
+from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES
 from spot_optimizer.engine.tests.builders import NAN, a_logistic
 
-AVERAGE = dict(zip(MARKET, (0.5, 0.7, 0.5, 0.9, 0.5), strict=True))
+AVERAGE = dict(zip(MARKET_FEATURES, (0.5, 0.7, 0.5, 0.9, 0.5), strict=True))
 PLACES = st.none() | st.floats(0, 1)
-RAISES = [name for name in MARKET if name != "discount_depth"]
+RAISES = [name for name in MARKET_FEATURES if name != "discount_depth"]
 
 
 def a_pool(band: int = 2, **values: float) -> Features:
@@ -46,11 +47,11 @@ class TestHazard:
         # z = -1 + 0.25
         assert hazard(price_position=NAN) == pytest.approx(log(1 + exp(-0.75)) / 100)
 
-    @pytest.mark.parametrize("position", range(len(MARKET)))
+    @pytest.mark.parametrize("position", range(len(MARKET_FEATURES)))
     def test_without_a_weight_for_it_an_unknown_value_is_an_unknown_hazard(self, position):
         model = without_weight(position)
 
-        assert np.isnan(model.hazard(a_pool(**{MARKET[position]: NAN}))).all()
+        assert np.isnan(model.hazard(a_pool(**{MARKET_FEATURES[position]: NAN}))).all()
         assert not np.isnan(model.hazard(a_pool())).any()
 
     def test_an_unlisted_pool_is_unknown_unless_the_parameters_say_what_it_means(self):
@@ -81,7 +82,7 @@ class TestHazard:
     @given(st.integers(0, 4), st.lists(PLACES, min_size=5, max_size=5))
     def test_is_a_hazard_whatever_is_unknown(self, band, places):
         values = [NAN if place is None else place for place in places]
-        features = a_pool(band, **dict(zip(MARKET, values, strict=True)))
+        features = a_pool(band, **dict(zip(MARKET_FEATURES, values, strict=True)))
 
         chance = probability(a_logistic().hazard(features))
 
@@ -89,7 +90,7 @@ class TestHazard:
 
     @given(st.permutations(range(5)))
     def test_pools_do_not_look_at_each_other(self, order):
-        columns = {name: np.linspace(0, 1, 5) for name in MARKET}
+        columns = {name: np.linspace(0, 1, 5) for name in MARKET_FEATURES}
         pools = Features(advisor_band=np.arange(5, dtype=np.int8), **columns)
         mixed = Features._make(column[list(order)] for column in pools)
 
@@ -97,7 +98,7 @@ class TestHazard:
             a_logistic().hazard(pools)[list(order)].tolist()
         )
 
-    @pytest.mark.parametrize("name", MARKET)
+    @pytest.mark.parametrize("name", MARKET_FEATURES)
     def test_refuses_what_is_infinite(self, name):
         with pytest.raises(ValueError, match=name):
             hazard(**{name: -np.inf})

@@ -5,10 +5,11 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spot_optimizer.engine.decision import Outcome, PoolVerdict
-from spot_optimizer.engine.inputs import Inputs, Market
+from spot_optimizer.engine.decision import Decision, PoolVerdict
+from spot_optimizer.engine.inputs import Inputs
+from spot_optimizer.engine.market import Market
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.serialization import freeze, inputs_hash, thaw
+from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash, serialize_inputs
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
 
 BY_POOL = ("type_index", "zone_index", "spot_price", "low_7d", "high_7d")
@@ -18,7 +19,7 @@ def key(verdict: PoolVerdict) -> tuple[str, str, str]:
     return verdict.instance_type, verdict.zone, verdict.purchase
 
 
-def chosen(outcome: Outcome) -> tuple[str, str, str]:
+def chosen(outcome: Decision) -> tuple[str, str, str]:
     return key(outcome.pool(outcome.chosen))
 
 
@@ -111,10 +112,10 @@ def test_order_changes_no_byte(given_inputs, data):
 
 @given(inputs())
 def test_what_is_frozen_thaws_to_the_same_decision(given_inputs):
-    frozen = freeze(given_inputs)
+    frozen = serialize_inputs(given_inputs)
 
-    assert freeze(thaw(frozen)) == frozen
-    assert decide(thaw(frozen)).to_json() == decide(given_inputs).to_json()
+    assert serialize_inputs(deserialize_inputs(frozen)) == frozen
+    assert decide(deserialize_inputs(frozen)).to_json() == decide(given_inputs).to_json()
 
 
 @given(inputs(models=PRIOR))
@@ -148,7 +149,7 @@ def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
     assert chosen(after) != name
 
 
-def cost_by_hand(given_inputs: Inputs, outcome: Outcome, row: int) -> float:
+def cost_by_hand(given_inputs: Inputs, outcome: Decision, row: int) -> float:
     """What one row costs, from the words of the contract, one number at a time."""
     verdict, here = outcome.pool(row), outcome.pool(outcome.current)
     value = given_inputs.preferences.downtime_usd_per_hour
@@ -160,9 +161,9 @@ def cost_by_hand(given_inputs: Inputs, outcome: Outcome, row: int) -> float:
         hazard = -log(1 - share) / 730
     assert abs(verdict.crash_probability - (1 - exp(-hazard))) < 1e-12
     own = next(kind for kind in TYPES if kind.name == "m5.large")
-    packs = given_inputs.stages.enable_bin_packing
+    bin_packing_on = given_inputs.stages.enable_bin_packing
     copies = min(verdict.vcpu // own.vcpu, verdict.memory_gib // own.memory_gib)
-    if not packs or given_inputs.stages.pipeline_mode != "CLUSTER_FULL" or copies < 1:
+    if not bin_packing_on or given_inputs.stages.pipeline_mode != "CLUSTER_FULL" or copies < 1:
         copies = 1
     cost = verdict.price / copies + hazard * value * 20 / 60
     if row == outcome.current:

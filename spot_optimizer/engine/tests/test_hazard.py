@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from spot_optimizer.engine.features import Features
-from spot_optimizer.engine.hazard.base import hazard_of, parse_model, probability
+from spot_optimizer.engine.hazard.artifact import parse_model
+from spot_optimizer.engine.hazard.base import hazard_of, probability
 from spot_optimizer.engine.tests.builders import NAN, a_logistic, a_prior
 
 

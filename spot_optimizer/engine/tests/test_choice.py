@@ -3,8 +3,9 @@ from math import log
 import numpy as np
 import pytest
 
-from spot_optimizer.engine.decision import Outcome
-from spot_optimizer.engine.inputs import Market, Preferences
+from spot_optimizer.engine.decision import Decision
+from spot_optimizer.engine.inputs import Preferences
+from spot_optimizer.engine.market import Market
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.tests.builders import (
     HERE,
@@ -22,7 +23,7 @@ FREE = Preferences(downtime_usd_per_hour=0.0)
 ON_DEMAND = a_machine(purchase="on_demand")
 
 
-def target(outcome: Outcome) -> tuple[str, str, str] | None:
+def target(outcome: Decision) -> tuple[str, str, str] | None:
     if outcome.target is None:
         return None
     verdict = outcome.pool(outcome.target)

@@ -5,7 +5,7 @@ import pytest
 
 from spot_optimizer.engine.inputs import Preferences
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.serialization import freeze, inputs_hash, thaw
+from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash, serialize_inputs
 from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_market, a_type, inputs_of
 
 MARKET = a_market(
@@ -14,19 +14,19 @@ MARKET = a_market(
 
 
 def test_what_was_frozen_comes_back_and_decides_the_same():
-    frozen = freeze(inputs_of(MARKET))
+    frozen = serialize_inputs(inputs_of(MARKET))
 
-    thawed = thaw(frozen)
+    thawed = deserialize_inputs(frozen)
 
-    assert freeze(thawed) == frozen
+    assert serialize_inputs(thawed) == frozen
     assert decide(thawed).to_json() == decide(inputs_of(MARKET)).to_json()
 
 
 def test_unknown_prices_are_null_and_floats_are_the_shortest():
-    market = json.loads(freeze(inputs_of(MARKET)))["market"]
+    market = json.loads(serialize_inputs(inputs_of(MARKET)))["market"]
 
     assert market["on_demand_price"] == [None, 0.1]
-    assert b"0.30000000000000004" in freeze(inputs_of(MARKET))
+    assert b"0.30000000000000004" in serialize_inputs(inputs_of(MARKET))
 
 
 def test_the_order_of_pools_types_and_zones_means_nothing():
@@ -39,7 +39,9 @@ def test_eight_and_eight_point_zero_are_the_same_fact():
     whole = replace(MARKET, types=tuple(t._replace(memory_gib=8) for t in MARKET.types))
     preferences = Preferences(downtime_usd_per_hour=1)
 
-    assert freeze(inputs_of(whole, preferences=preferences)) == freeze(inputs_of(MARKET))
+    assert serialize_inputs(inputs_of(whole, preferences=preferences)) == serialize_inputs(
+        inputs_of(MARKET)
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,12 @@ def test_the_hash_is_sha_256_in_hex():
 @pytest.mark.parametrize("frozen", [b"", b"[]", b"{}", b"\xff", b'{"machine": {"zone": 1}}'])
 def test_refuses_to_thaw_what_was_not_frozen(frozen):
     with pytest.raises(ValueError, match=r".+"):
-        thaw(frozen)
+        deserialize_inputs(frozen)
 
 
 def test_refuses_to_thaw_a_market_that_means_nothing():
-    body = json.loads(freeze(inputs_of(MARKET)))
+    body = json.loads(serialize_inputs(inputs_of(MARKET)))
     body["market"]["spot_price"][0] = -1.0
 
     with pytest.raises(ValueError, match="spot_price"):
-        thaw(json.dumps(body).encode())
+        deserialize_inputs(json.dumps(body).encode())
