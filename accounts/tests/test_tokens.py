@@ -119,7 +119,7 @@ def test_a_server_whose_clock_is_seconds_behind_takes_a_new_token(ahead, status)
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("attack", set(ATTACKS) - {"nothing", "a novel", "not even text"})
+@pytest.mark.parametrize("attack", sorted(set(ATTACKS) - {"nothing", "a novel", "not even text"}))
 def test_a_refresh_token_is_refused(attack):
     forge, code = ATTACKS[attack]
     tokens = tokens_for(a_user())

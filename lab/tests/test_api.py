@@ -10,6 +10,8 @@ from lab.api.urls import urlpatterns
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
 from lab.testing import INSTANCE, a_challenger, a_config
 
+UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
+
 pytestmark = pytest.mark.django_db
 LAB = "/api/v1/lab"
 CONFIG = f"{LAB}/config/{INSTANCE}"
@@ -159,12 +161,12 @@ class TestAssigning:
             ({"instance_id": INSTANCE}, 400),
             ({"instance_id": INSTANCE, "model_id": "x"}, 400),
             ({"instance_id": INSTANCE, "model_id": None}, 400),
-            ({"instance_id": INSTANCE, "model_id": str(uuid4())}, 404),
-            ({"instance_id": "i-of-nobody", "model_id": str(uuid4())}, 404),
-            ({"instance_id": "i" * 65, "model_id": str(uuid4())}, 400),
-            ({"instance_id": "\0", "model_id": str(uuid4())}, 400),
-            ({"instance_id": "\ud800", "model_id": str(uuid4())}, 400),
-            ({"instance_id": [INSTANCE], "model_id": str(uuid4())}, 400),
+            ({"instance_id": INSTANCE, "model_id": UNKNOWN_ID}, 404),
+            ({"instance_id": "i-of-nobody", "model_id": UNKNOWN_ID}, 404),
+            ({"instance_id": "i" * 65, "model_id": UNKNOWN_ID}, 400),
+            ({"instance_id": "\0", "model_id": UNKNOWN_ID}, 400),
+            ({"instance_id": "\ud800", "model_id": UNKNOWN_ID}, 400),
+            ({"instance_id": [INSTANCE], "model_id": UNKNOWN_ID}, 400),
             ([], 400),
             ("x", 400),
         ],
@@ -372,7 +374,7 @@ class TestModels:
         assert one["metrics"] == {"auc": 0.7}
         assert one["feature_names"] == ["advisor_band", "family_stress_mean"]
 
-    @pytest.mark.parametrize("model_id", ["x", "1", str(uuid4())])
+    @pytest.mark.parametrize("model_id", ["x", "1", UNKNOWN_ID])
     def test_an_unknown_one_is_not_found(self, model_id):
         client = a_researcher()
 

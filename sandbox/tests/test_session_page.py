@@ -19,6 +19,8 @@ from sandbox.preflight import jobs as preflights
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from spot_optimizer.dashboard.templatetags import amounts
 
+UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
+
 pytestmark = pytest.mark.django_db
 BROWSER = {"Accept": "text/html"}
 
@@ -163,7 +165,7 @@ class TestADecision:
         assert "earlier evaluation" in text_of(earlier)
         assert "earlier evaluation" not in text_of(newest)
 
-    @pytest.mark.parametrize("asked", ["nonsense", "", str(uuid4()), "\x00"])
+    @pytest.mark.parametrize("asked", ["nonsense", "", UNKNOWN_ID, "\x00"])
     def test_one_that_is_not_there_is_a_page_that_says_so(self, asked):
         answer = shown(a_session(), f"?evaluation={asked}")
 

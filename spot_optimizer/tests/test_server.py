@@ -10,7 +10,6 @@ import time
 import urllib.request
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -22,6 +21,8 @@ from spot_optimizer.server.daphne_server import PATIENCE, WatcherProtocol
 from spot_optimizer.settings import BASE_DIR
 from streaming.db_threads import in_thread
 from streaming.publish import log, publish, session_ended
+
+UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 say = in_thread(publish)
@@ -195,7 +196,9 @@ class TestWatching:
 
         assert ([frame["type"] for frame in frames], code) == (["session_ended"], 4410)
 
-    @pytest.mark.parametrize("path", [f"/api/v1/ws/sandbox/{uuid4()}", "/api/v1/ws/x", "/%F0%9F"])
+    @pytest.mark.parametrize(
+        "path", [f"/api/v1/ws/sandbox/{UNKNOWN_ID}", "/api/v1/ws/x", "/%F0%9F"]
+    )
     async def test_what_is_not_there_is_said(self, server, path):
         async with connect(f"ws://127.0.0.1:{server.port}{path}") as watcher:
             frames, code = await closed_with(watcher)

@@ -1,6 +1,5 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from django.conf import settings as project
@@ -14,6 +13,8 @@ from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
 from streaming.tests.watching import close_code, say, seqs, watcher_at, watcher_of
+
+UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,7 +161,7 @@ def _append_behind_the_back_of_publish(stream_id, seq):
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("name", ["nonsense", "0", str(uuid4()), "%7B", "٣", "a%00b"])
+    @pytest.mark.parametrize("name", ["nonsense", "0", UNKNOWN_ID, "%7B", "٣", "a%00b"])
     async def test_an_unknown_session(self, name):
         async with watcher_of(name) as watcher:
             error = await watcher.receive_json_from()
@@ -170,7 +171,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "path",
-        ["/", "/api/v1/ws", "/api/v1/ws/sandbox/", f"/api/v1/ws/sandbox/{uuid4()}/x", "/%0A"],
+        ["/", "/api/v1/ws", "/api/v1/ws/sandbox/", f"/api/v1/ws/sandbox/{UNKNOWN_ID}/x", "/%0A"],
     )
     async def test_an_unknown_address(self, path):
         async with watcher_at(path) as watcher:
