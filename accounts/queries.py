@@ -4,14 +4,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.tokens import TokenInvalid, TokenRevoked
-from spot_optimizer.api.lookup import Lookup
 from spot_optimizer.errors import Missing
-
-SIGNED_IN = Lookup(
-    User,
-    "JOIN accounts_tokenfamily family ON family.user_id = accounts_user.id "
-    "WHERE family.id = %s AND family.revoked_at IS NULL",
-)
 
 
 def get_signed_in(*, user_id: UUID, family_id: UUID) -> User:
@@ -21,7 +14,8 @@ def get_signed_in(*, user_id: UUID, family_id: UUID) -> User:
     :raises TokenRevoked: the family is revoked or gone, or its user is disabled
     :raises TokenInvalid: the family is another user's
     """
-    user = SIGNED_IN.first(family_id)
+    active = {"token_families__pk": family_id, "token_families__revoked_at": None}
+    user = User.objects.filter(**active).order_by().first()
     if user is None or not user.is_active:
         raise TokenRevoked("This token no longer counts. Please sign in again.")
     if user.pk != user_id:

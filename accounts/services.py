@@ -205,7 +205,7 @@ def change_user(
     :raises Missing: there is no such user
     :raises LastAdmin: nobody would be left to administer
     """
-    keep_an_admin(user_id=user_id, role=role, is_active=is_active)
+    ensure_admin_remains(user_id=user_id, role=role, is_active=is_active)
     asked = {"role": role, "is_active": is_active}
     changes = {name: value for name, value in asked.items() if value is not None}
     if changes:
@@ -216,7 +216,7 @@ def change_user(
     return user
 
 
-def keep_an_admin(*, user_id: UUID, role: str | None, is_active: bool | None) -> None:
+def ensure_admin_remains(*, user_id: UUID, role: str | None, is_active: bool | None) -> None:
     """
     Make sure, until the commit, that an active administrator is left by this change.
 

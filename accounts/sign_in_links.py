@@ -15,7 +15,7 @@ from spot_optimizer.errors import Conflict, Missing
 GOOD_FOR = timedelta(minutes=15)
 
 
-class LinkSpent(Conflict):
+class LinkUsed(Conflict):
     code = "link_spent"
 
 
@@ -28,7 +28,7 @@ def spend(token: str, *, now: datetime) -> User:
     Return the user whom this link signs in; it works once.
 
     :raises Missing: this is production, where there are no such links
-    :raises LinkSpent: it is none of ours, too old or spent, or its user signed in otherwise since
+    :raises LinkUsed: it is none of ours, too old or spent, or its user signed in otherwise since
     """
     if settings.IS_PRODUCTION:
         raise Missing("There are no sign-in links here. Sign in with your password.")
@@ -55,8 +55,8 @@ def _last_login(user: User) -> str | None:
     return user.last_login.isoformat() if user.last_login else None
 
 
-def _spent() -> LinkSpent:
-    return LinkSpent(
+def _spent() -> LinkUsed:
+    return LinkUsed(
         "This sign-in link is used up or too old. Sign in with your password, or start the quick "
         "start again for a new link."
     )

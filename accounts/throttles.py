@@ -39,7 +39,7 @@ def seconds_to_wait(scope: str, who: str, rate: str) -> int:
     return 0 if hits.so_far <= most else max(1, ceil(hits.ends_in))
 
 
-def guess_wait(request: HttpRequest | Request, email: object) -> int:
+def login_wait(request: HttpRequest | Request, email: object) -> int:
     """
     Count one attempt at a password; return how long until the next one is allowed. [s]
 
@@ -110,11 +110,11 @@ class LoginThrottle(CountingThrottle):
 
     def count(self, request: Request) -> int:
         body = request.data
-        return guess_wait(request, body.get("email") if isinstance(body, dict) else None)
+        return login_wait(request, body.get("email") if isinstance(body, dict) else None)
 
 
 class PasswordThrottle(CountingThrottle):
     """Guesses at the current password, by whoever holds an access token."""
 
     def count(self, request: Request) -> int:
-        return guess_wait(request, getattr(request.user, "email", None))
+        return login_wait(request, getattr(request.user, "email", None))

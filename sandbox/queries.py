@@ -18,14 +18,12 @@ from sandbox.models import (
     SandboxSession,
     SandboxSessionQuerySet,
 )
-from spot_optimizer.api.lookup import Lookup
 from spot_optimizer.errors import Forbidden, Missing
 from streaming.models import Stream
 
 # The longest lead of a rebalance recommendation that was published is 8 h 42 min.
 REBALANCE_COUNTS_FOR = timedelta(hours=9)
 NOTICE_COUNTS_FOR = timedelta(minutes=10)
-OWN_SESSION = Lookup(SandboxSession, "WHERE id = %s AND user_id = %s")
 
 
 def sessions_of(user: User) -> SandboxSessionQuerySet:
@@ -38,7 +36,7 @@ def get_session(*, user: User, session_id: UUID) -> SandboxSession:
 
     :raises Missing: there is none with this id, or it is somebody else's
     """
-    session = OWN_SESSION.first(session_id, user.pk)
+    session = SandboxSession.objects.filter(pk=session_id, user=user).first()
     if session is None:
         raise Missing("There is no session with this id among yours.")
     return session

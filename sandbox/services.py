@@ -12,7 +12,7 @@ from sandbox import tasks, vault
 from sandbox.audit import count_active_sessions, note
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
 from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.errors import Conflict, Invalid, LimitReached
+from spot_optimizer.errors import Conflict, Invalid, LimitExceeded
 from streaming.publish import log, publish, status
 
 State = SandboxSession.State
@@ -21,7 +21,7 @@ State = SandboxSession.State
 CLEAN_UP_MARGIN = timedelta(minutes=15)
 
 
-class ActiveSessionLimit(LimitReached):
+class ActiveSessionLimit(LimitExceeded):
     code = "active_session_limit"
 
 

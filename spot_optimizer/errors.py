@@ -1,26 +1,30 @@
 """
-How the domain says no.
+Exceptions that a client may cause or has to handle, in a few kinds.
 
-A refusal is raised as a subclass of one of these kinds, defined in the module that raises it. Only
-`spot_optimizer.api.exceptions` knows their HTTP numbers, only `sandbox.consumers` their close
-codes.
+Raise a subclass of one of these, defined in the module that raises it. Only
+`spot_optimizer.api.exceptions` maps them to HTTP status codes, and only `sandbox.consumers` to
+WebSocket close codes.
 """
 
 from typing import ClassVar
 
 
 class DomainError(Exception):
-    """A refusal: its message is a sentence for the user, its ``code`` is for programs."""
+    """
+    An anticipated error: its message is for the user, its ``code`` for programs.
+
+    ``extra`` becomes further fields of the error response.
+    """
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, **facts: object) -> None:
+    def __init__(self, message: str, **extra: object) -> None:
         super().__init__(message)
-        self.facts = facts
+        self.extra = extra
 
 
 class Invalid(DomainError):
-    """The input makes no sense; ``errors`` says which fields, and why."""
+    """The input is not valid; ``errors`` has the messages for each field."""
 
     code = "invalid"
 
@@ -30,46 +34,46 @@ class Invalid(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """We do not know who this is."""
+    """The credentials are missing or not valid."""
 
     code = "not_authenticated"
 
 
 class Forbidden(DomainError):
-    """We know who this is, and they may not."""
+    """The user is authenticated but not authorized."""
 
     code = "role_required"
 
 
 class Missing(DomainError):
-    """It is not there, or not theirs: nobody may tell the two apart."""
+    """The object does not exist or belongs to another user: the response is the same."""
 
     code = "not_found"
 
 
 class Conflict(DomainError):
-    """The object's state forbids it."""
+    """The object's state does not allow the operation."""
 
     code = "conflict"
 
 
-class LimitReached(DomainError):
-    """They have as many as allowed, or ask too often; ``retry_after`` is in seconds."""
+class LimitExceeded(DomainError):
+    """A quota or rate limit is exceeded; ``retry_after`` is in seconds."""
 
     code = "too_many_requests"
 
-    def __init__(self, message: str, *, retry_after: int = 60, **facts: object) -> None:
-        super().__init__(message, **facts)
+    def __init__(self, message: str, *, retry_after: int = 60, **extra: object) -> None:
+        super().__init__(message, **extra)
         self.retry_after = retry_after
 
 
 class AwsRefused(DomainError):
-    """AWS answered with an error; ``aws_code`` is the code it gave."""
+    """AWS returned an error; ``aws_code`` is AWS's error code."""
 
     def __init__(self, message: str, *, aws_code: str) -> None:
         super().__init__(message)
         self.aws_code = aws_code
-        self.code = f"aws_{aws_code}"  # type: ignore[misc]  # AWS names it
+        self.code = f"aws_{aws_code}"  # type: ignore[misc]  # differs for each AWS error
 
 
 class AwsTimeout(DomainError):

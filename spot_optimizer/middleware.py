@@ -1,6 +1,4 @@
-"""
-Middleware that may be async: a sync one would hold a thread for as long as a request waits.
-"""
+"""Middleware that also runs async: a sync one would occupy a thread while a request waits."""
 
 import logging
 from typing import Any
@@ -16,10 +14,9 @@ from django.http import (
     JsonResponse,
 )
 from django.middleware.common import CommonMiddleware
-from django.utils.decorators import sync_and_async_middleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from spot_optimizer.api.exceptions import body_of, status_of
+from spot_optimizer.api.exceptions import error_body, error_status
 from spot_optimizer.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -42,11 +39,11 @@ class StaticFiles(WhiteNoiseMiddleware):
         if static_file is None:
             return self.get_response(request)
         if self.is_async:
-            return sync_to_async(self._whole, thread_sensitive=False)(static_file, request)
-        return self._whole(static_file, request)
+            return sync_to_async(self._read, thread_sensitive=False)(static_file, request)
+        return self._read(static_file, request)
 
-    def _whole(self, static_file: Any, request: HttpRequest) -> HttpResponse:
-        """Read the file: under ASGI Django would collect a file's pieces, and warn of it."""
+    def _read(self, static_file: Any, request: HttpRequest) -> HttpResponse:
+        """Return the file unstreamed: under ASGI, Django warns about a sync streaming response."""
         streaming = self.serve(static_file, request)
         try:
             content = b"".join(streaming.streaming_content)
@@ -55,8 +52,8 @@ class StaticFiles(WhiteNoiseMiddleware):
         return HttpResponse(content, status=streaming.status_code, headers=streaming.headers)
 
 
-class Common(CommonMiddleware):
-    """Django's own, but probes are answered under any name: they may only know an address."""
+class CommonExceptProbes(CommonMiddleware):
+    """Django's own, but health checks pass with any ``Host``: load balancers send an address."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         if request.path_info in settings.PROBED_PATHS:
@@ -64,30 +61,27 @@ class Common(CommonMiddleware):
         return super().process_request(request)
 
 
-@sync_and_async_middleware
-def say_emulator(get_response: Any) -> Any:
-    """Tell in every answer that AWS is an emulator here, so that nobody takes it for the real."""
+class EmulatorHeader:
+    """Mark each response when AWS is the local emulator."""
 
-    def say(answer: HttpResponseBase) -> HttpResponseBase:
-        if settings.AWS_ENDPOINT_URL:
-            answer.headers["X-Spot-Optimizer-AWS"] = "emulator"
-        return answer
+    sync_capable = async_capable = True
 
-    if iscoroutinefunction(get_response):
+    def __init__(self, get_response: Any) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
 
-        async def later(request: HttpRequest) -> HttpResponseBase:
-            return say(await get_response(request))
+    def __call__(self, request: HttpRequest) -> Any:
+        if iscoroutinefunction(self):
+            return self._acall(request)
+        return _mark_emulator(self.get_response(request))
 
-        return later
-
-    def now(request: HttpRequest) -> HttpResponseBase:
-        return say(get_response(request))
-
-    return now
+    async def _acall(self, request: HttpRequest) -> HttpResponseBase:
+        return _mark_emulator(await self.get_response(request))
 
 
-class DatabaseAway:
-    """Answers 503 where a view cannot reach the database; who asks again soon finds it back."""
+class DatabaseUnavailable:
+    """Answer 503 where a view cannot connect to the database."""
 
     sync_capable = async_capable = True
 
@@ -102,7 +96,16 @@ class DatabaseAway:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OperationalError | InterfaceError):
             return None
-        logger.warning("the database is away: %s: %s", type(error).__name__, error)
-        away = Unavailable("The database is away. Try again in a moment.")
-        headers = {"Retry-After": str(away.retry_after)}
-        return JsonResponse(body_of(away), status=status_of(away), headers=headers)
+        logger.warning("database unavailable: %s: %s", type(error).__name__, error)
+        unavailable = Unavailable("The database is unavailable. Try again in a moment.")
+        return JsonResponse(
+            error_body(unavailable),
+            status=error_status(unavailable),
+            headers={"Retry-After": str(unavailable.retry_after)},
+        )
+
+
+def _mark_emulator(response: HttpResponseBase) -> HttpResponseBase:
+    if settings.AWS_ENDPOINT_URL:
+        response.headers["X-Spot-Optimizer-AWS"] = "emulator"
+    return response

@@ -26,8 +26,7 @@ from accounts.permissions import IsAdmin
 from accounts.requests import UserRequest
 from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
 from accounts.tokens import expiry_of
-from spot_optimizer.api.bodies import told
-from spot_optimizer.api.exceptions import checked
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 
 
@@ -43,10 +42,10 @@ class RegisterView(PublicView):
 
     @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
-        fields = checked(RegisterIn, request.data)
+        fields = validated(RegisterIn, request.data)
         user = services.register(**fields)
         tokens = services.start_family(user=user, now=timezone.now())
-        return Response(told(TokensOut, tokens), status=status.HTTP_201_CREATED)
+        return Response(TokensOut(tokens).data, status=status.HTTP_201_CREATED)
 
 
 class LoginView(PublicView):
@@ -54,8 +53,9 @@ class LoginView(PublicView):
 
     @extend_schema(summary="Sign in", request=LoginIn, responses={200: TokensOut, 401: ErrorOut})
     def post(self, request: Request) -> Response:
-        fields = checked(LoginIn, request.data)
-        return Response(told(TokensOut, services.log_in(**fields, now=timezone.now())))
+        fields = validated(LoginIn, request.data)
+        tokens = services.log_in(**fields, now=timezone.now())
+        return Response(TokensOut(tokens).data)
 
 
 class RefreshView(PublicView):
@@ -63,14 +63,15 @@ class RefreshView(PublicView):
         summary="New tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
     )
     def post(self, request: Request) -> Response:
-        fields = checked(RefreshIn, request.data)
-        return Response(told(TokensOut, services.rotate(**fields, now=timezone.now())))
+        fields = validated(RefreshIn, request.data)
+        tokens = services.rotate(**fields, now=timezone.now())
+        return Response(TokensOut(tokens).data)
 
 
 class LogoutView(PublicView):
     @extend_schema(summary="Sign out", request=RefreshIn, responses={204: None, 401: ErrorOut})
     def post(self, request: Request) -> Response:
-        fields = checked(RefreshIn, request.data)
+        fields = validated(RefreshIn, request.data)
         services.log_out(**fields, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -78,13 +79,13 @@ class LogoutView(PublicView):
 class ProfileView(APIView):
     @extend_schema(responses=ProfileOut)
     def get(self, request: UserRequest) -> Response:
-        return Response(told(ProfileOut, request.user))
+        return Response(ProfileOut(request.user).data)
 
     @extend_schema(request=ProfileIn, responses=ProfileOut)
     def patch(self, request: UserRequest) -> Response:
-        fields = checked(ProfileIn, request.data)
+        fields = validated(ProfileIn, request.data)
         services.change_profile(user=request.user, **fields)
-        return Response(told(ProfileOut, request.user))
+        return Response(ProfileOut(request.user).data)
 
 
 class PasswordView(APIView):
@@ -92,7 +93,7 @@ class PasswordView(APIView):
 
     @extend_schema(request=PasswordIn, responses={204: None})
     def post(self, request: UserRequest) -> Response:
-        fields = checked(PasswordIn, request.data)
+        fields = validated(PasswordIn, request.data)
         services.change_password(
             user=request.user,
             current=fields["current_password"],
@@ -110,7 +111,7 @@ class VerifyView(APIView):
     def get(self, request: UserRequest) -> Response:
         expires_at = expiry_of(request.auth) if request.auth else request.session.get_expiry_date()
         answer = {"valid": True, "user": request.user, "expires_at": expires_at}
-        return Response(told(VerifyOut, answer))
+        return Response(VerifyOut(answer).data)
 
 
 class UsersView(ListAPIView):
@@ -124,10 +125,10 @@ class UserView(APIView):
 
     @extend_schema(responses=ProfileOut)
     def get(self, request: UserRequest, user_id: UUID) -> Response:
-        return Response(told(ProfileOut, queries.get_user(user_id)))
+        return Response(ProfileOut(queries.get_user(user_id)).data)
 
     @extend_schema(request=UserChangeIn, responses=ProfileOut)
     def patch(self, request: UserRequest, user_id: UUID) -> Response:
-        fields = checked(UserChangeIn, request.data)
+        fields = validated(UserChangeIn, request.data)
         user = services.change_user(user_id=user_id, **fields, now=timezone.now())
-        return Response(told(ProfileOut, user))
+        return Response(ProfileOut(user).data)

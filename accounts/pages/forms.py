@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from accounts.throttles import guess_wait
+from accounts.throttles import login_wait
 from spot_optimizer.errors import DomainError
 
 
@@ -20,7 +20,7 @@ class SlowedAdminLoginForm(AdminAuthenticationForm):
 
     def clean(self) -> dict[str, Any]:
         try:
-            wait = guess_wait(self.request, self.cleaned_data.get("username"))
+            wait = login_wait(self.request, self.cleaned_data.get("username"))
         except DomainError as refusal:
             raise ValidationError(str(refusal)) from refusal
         if wait:
@@ -42,7 +42,7 @@ class UserEditForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or {}
         try:
-            services.keep_an_admin(
+            services.ensure_admin_remains(
                 user_id=self.instance.pk,
                 role=fields.get("role"),
                 is_active=fields.get("is_active"),

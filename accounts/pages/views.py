@@ -14,11 +14,11 @@ from accounts import services
 from accounts import sign_in_links as links
 from accounts.api.serializers import LoginIn, RegisterIn
 from accounts.models import User
-from accounts.throttles import guess_wait, register_wait
-from spot_optimizer.api.exceptions import checked
+from accounts.throttles import login_wait, register_wait
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.dashboard.forms import Field, Refusal, body_of, form_page, told_of
-from spot_optimizer.dashboard.pages import open_page
-from spot_optimizer.errors import DomainError, LimitReached
+from spot_optimizer.dashboard.pages import public_page
+from spot_optimizer.errors import DomainError, LimitExceeded
 
 EMAIL = Field("email", "E-mail", "email", is_required=True, autocomplete="username")
 PASSWORD = Field(
@@ -41,7 +41,7 @@ REGISTER = (
 )  # fmt: skip
 
 
-@open_page
+@public_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -51,14 +51,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _form(request, "sign_in", SIGN_IN)
     body = body_of(SIGN_IN, request.POST)
     try:
-        _slow(guess_wait(request, body.get("email")))
-        user = services.get_by_password(**checked(LoginIn, body))
+        _slow(login_wait(request, body.get("email")))
+        user = services.get_by_password(**validated(LoginIn, body))
     except (DomainError, APIException) as refusal:
         return _form(request, "sign_in", SIGN_IN, refusal)
     return _signed_in(request, user)
 
 
-@open_page
+@public_page
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
@@ -68,26 +68,26 @@ def register(request: HttpRequest) -> HttpResponse:
         return _form(request, "register", REGISTER)
     try:
         _slow(register_wait(request))
-        user = services.register(**checked(RegisterIn, body_of(REGISTER, request.POST)))
+        user = services.register(**validated(RegisterIn, body_of(REGISTER, request.POST)))
     except (DomainError, APIException) as refusal:
         return _form(request, "register", REGISTER, refusal)
     return _signed_in(request, user)
 
 
-@open_page
+@public_page
 @require_GET
 def sign_in_by_link(request: HttpRequest) -> HttpResponse:
     # By GET alone: a HEAD, as programs look at links, would spend it.
     try:
         user = links.spend(request.GET.get("token", ""), now=timezone.now())
-    except links.LinkSpent:
+    except links.LinkUsed:
         if request.user.is_authenticated:  # it was clicked twice
             return redirect(_next(request))
         raise
     return _signed_in(request, user)
 
 
-@open_page
+@public_page
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     auth.logout(request)
@@ -108,7 +108,7 @@ def _form(
 
 def _slow(wait: int) -> None:
     if wait:
-        raise LimitReached(f"Too many attempts. Try again in {wait} seconds.", retry_after=wait)
+        raise LimitExceeded(f"Too many attempts. Try again in {wait} seconds.", retry_after=wait)
 
 
 def _signed_in(request: HttpRequest, user: User) -> HttpResponse:

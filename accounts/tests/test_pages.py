@@ -303,7 +303,7 @@ def test_of_simultaneous_uses_of_a_link_one_wins():
         start.wait()
         try:
             won.append(links.spend(token, now=timezone.now()))
-        except links.LinkSpent:
+        except links.LinkUsed:
             pass
         finally:
             connection.close()

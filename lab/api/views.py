@@ -13,9 +13,8 @@ from lab import queries, services
 from lab.api import serializers
 from lab.models import ModelRegistry
 from lab.registry.pipeline_status import pipeline_status
-from spot_optimizer.api.bodies import told
-from spot_optimizer.api.exceptions import checked
 from spot_optimizer.api.pagination import NewestFirst, page_of
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 
 
@@ -35,7 +34,7 @@ class AssignModelView(LabView):
         responses={200: serializers.AssignedOut, 404: ErrorOut, 409: ErrorOut},
     )
     def post(self, request: UserRequest) -> Response:
-        fields = checked(serializers.AssignIn, request.data)
+        fields = validated(serializers.AssignIn, request.data)
         config = queries.get_own_config(owner=request.user, instance_id=fields["instance_id"])
         model = queries.get_model(fields["model_id"])
         services.assign_model(config=config, model=model, by=request.user, now=timezone.now())
@@ -64,7 +63,7 @@ class ModelsView(LabView):
 class ModelView(LabView):
     @extend_schema(summary="One model with its metrics", responses=serializers.ModelOut)
     def get(self, request: UserRequest, model_id: UUID) -> Response:
-        return Response(told(serializers.ModelOut, queries.get_model(model_id)))
+        return Response(serializers.ModelOut(queries.get_model(model_id)).data)
 
 
 class StageView(LabView):
@@ -74,11 +73,11 @@ class StageView(LabView):
         responses=serializers.ModelOut,
     )
     def post(self, request: UserRequest, model_id: UUID) -> Response:
-        stage = checked(serializers.StageIn, request.data)["stage"]
+        stage = validated(serializers.StageIn, request.data)["stage"]
         model = services.set_stage(
             model_id=model_id, stage=stage, by=request.user, now=timezone.now()
         )
-        return Response(told(serializers.ModelOut, model))
+        return Response(serializers.ModelOut(model).data)
 
 
 class PipelineStatusView(LabView):
@@ -87,14 +86,14 @@ class PipelineStatusView(LabView):
     )
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        return Response(told(serializers.PipelineStatusOut, pipeline_status(config)))
+        return Response(serializers.PipelineStatusOut(pipeline_status(config)).data)
 
 
 class ConfigView(LabView):
     @extend_schema(summary="An instance's config", responses=serializers.ConfigOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        return Response(told(serializers.ConfigOut, config))
+        return Response(serializers.ConfigOut(config).data)
 
     @extend_schema(
         summary="Change an instance's config",
@@ -103,11 +102,11 @@ class ConfigView(LabView):
     )
     def put(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
-        fields = checked(serializers.ConfigIn, request.data, instance_id=instance_id)
+        fields = validated(serializers.ConfigIn, request.data, instance_id=instance_id)
         config = services.change_config(
             config=config, fields=fields, by=request.user, now=timezone.now()
         )
-        return Response(told(serializers.ConfigOut, config))
+        return Response(serializers.ConfigOut(config).data)
 
 
 class ExperimentsView(LabView):

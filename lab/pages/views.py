@@ -20,7 +20,7 @@ from lab.models import InstanceConfig, ModelRegistry
 from lab.pages.texts import MODES, SWITCHES, changes_told, stages_of
 from lab.registry.model_cards import MEASURES, cards_of
 from lab.registry.pipeline_status import pipeline_status
-from spot_optimizer.dashboard.pages import page
+from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Conflict, Forbidden, Invalid
 
 Mode = InstanceConfig.PipelineMode
@@ -29,7 +29,7 @@ DRAWN = 60  # experiments in the charts
 HISTORY = 20
 
 
-@page
+@login_required_page
 @require_safe
 def lab(request: HttpRequest) -> HttpResponse:
     user = _user(request)
@@ -44,7 +44,7 @@ def lab(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/lab/home.html", context)
 
 
-@page
+@login_required_page
 @require_POST
 def move_model(request: HttpRequest, model_id: UUID) -> HttpResponse:
     user = _checked(_user(request))
@@ -58,7 +58,7 @@ def move_model(request: HttpRequest, model_id: UUID) -> HttpResponse:
     return redirect("lab")
 
 
-@page
+@login_required_page
 @require_safe
 def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
     """Show how an instance of one's own is judged, and what came of it."""
@@ -88,7 +88,7 @@ def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
     return render(request, "dashboard/lab/instance.html", context)
 
 
-@page
+@login_required_page
 @require_POST
 def assign_model(request: HttpRequest, instance_id: str) -> HttpResponse:
     user = _checked(_user(request))
@@ -103,7 +103,7 @@ def assign_model(request: HttpRequest, instance_id: str) -> HttpResponse:
     return redirect("lab-instance", instance_id)
 
 
-@page
+@login_required_page
 @require_POST
 def change_config(request: HttpRequest, instance_id: str) -> HttpResponse:
     """Set the mode alone, or the mode and every switch: an unticked one is not sent."""

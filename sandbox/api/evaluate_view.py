@@ -15,7 +15,6 @@ from sandbox.api.serializers import EvaluationOut
 from sandbox.api.views import EvaluateView
 from sandbox.models import Evaluation
 from sandbox.queries import is_settled
-from spot_optimizer.api.bodies import told
 from spot_optimizer.errors import AwsTimeout
 from streaming.notifications import Nudges
 
@@ -68,7 +67,7 @@ def _preference(request: HttpRequest) -> tuple[float, str]:
 def _settled(answer: Response, evaluation_id: UUID) -> Response:
     """Put the outcome into the answer that DRF has already negotiated, but not yet rendered."""
     evaluation = Evaluation.objects.defer("packed_pools").get(pk=evaluation_id)
-    answer.data = told(EvaluationOut, evaluation)
+    answer.data = EvaluationOut(evaluation).data
     answer.status_code = HTTPStatus.OK
     if evaluation.error is not None:
         answer.data = evaluation.error | {"evaluation_id": str(evaluation.pk)}

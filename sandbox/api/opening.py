@@ -7,7 +7,7 @@ from accounts.models import User
 from sandbox.api.serializers import SessionIn
 from sandbox.models import SandboxSession
 from sandbox.services import open_session
-from spot_optimizer.api.exceptions import checked
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.aws.credentials import Credentials
 
 AWS_FIELDS = {
@@ -26,6 +26,6 @@ def open_from(body: Any, *, user: User, now: datetime) -> SandboxSession:
     :raises ValidationError: of DRF's; it names the fields that are wrong
     :raises DomainError: as ``open_session`` says it
     """
-    fields = checked(SessionIn, body)
+    fields = validated(SessionIn, body)
     keys = {name: fields.pop(old, None) for old, name in AWS_FIELDS.items()}
     return open_session(user=user, credentials=Credentials(**keys), now=now, **fields)

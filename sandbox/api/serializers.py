@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from accounts.api.serializers import Text
 from sandbox.api.schemas import StoredChecks, StoredPreferences
 from sandbox.models import Evaluation, ReceivedSignal, SandboxAction, SandboxSession
-from spot_optimizer.api.bodies import shared
 from spot_optimizer.api.fields import (
     Choice,
     FiniteFloat,
@@ -60,7 +59,7 @@ class SessionIn(serializers.Serializer):
     preferences = PreferencesIn(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs.setdefault("preferences", shared(PreferencesIn).to_internal_value({}))
+        attrs.setdefault("preferences", PreferencesIn().to_internal_value({}))
         return attrs
 
 

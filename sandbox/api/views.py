@@ -20,9 +20,8 @@ from sandbox.api import serializers
 from sandbox.api.opening import open_from
 from sandbox.api.schemas import EvaluationShape, EvaluationWithPoolsShape, LinesShape
 from sandbox.models import SandboxSession
-from spot_optimizer.api.bodies import told
-from spot_optimizer.api.exceptions import checked
 from spot_optimizer.api.pagination import NewestFirst, limit_of, page_of
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.errors import Invalid, Unauthenticated
@@ -110,12 +109,12 @@ class EvaluateView(APIView):
     )
     def post(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
-        model_id = checked(serializers.EvaluateIn, request.data)["model_id"]
+        model_id = validated(serializers.EvaluateIn, request.data)["model_id"]
         model = None if model_id is None else get_model_in_use(model_id)
         evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
         where = reverse("evaluation", args=[session_id, evaluation.pk])
         return Response(
-            told(serializers.EvaluationOut, evaluation),
+            serializers.EvaluationOut(evaluation).data,
             status=status.HTTP_202_ACCEPTED,
             headers={"Location": where},
         )
@@ -139,7 +138,7 @@ class EvaluationView(APIView):
     def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
-        return Response(told(serializers.EvaluationWithPoolsOut, evaluation))
+        return Response(serializers.EvaluationWithPoolsOut(evaluation).data)
 
 
 class ActionsView(APIView):
@@ -215,7 +214,7 @@ class EventBridgeView(APIView):
             raise Unauthenticated(
                 "The header X-Spot-Optimizer-Secret must hold EVENTBRIDGE_SECRET of this server."
             )
-        event = checked(serializers.EventIn, request.data)
+        event = validated(serializers.EventIn, request.data)
         services.receive_signal(
             event_id=event["id"],
             kind=serializers.DETAIL_TYPES[event["detail-type"]],
@@ -229,8 +228,8 @@ class EventBridgeView(APIView):
 
 
 def _session(session: SandboxSession, request: UserRequest) -> dict[str, Any]:
-    url = serializers.stream_url(session, request)
-    return told(serializers.SessionOut, session) | {"stream_url": url}
+    data: dict[str, Any] = serializers.SessionOut(session, context={"request": request}).data
+    return data
 
 
 def _seq(text: str) -> int:

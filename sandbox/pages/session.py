@@ -13,13 +13,13 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from sandbox.api.serializers import STREAM_PATH
 from sandbox.models import Evaluation, SandboxSession
-from sandbox.pages.summaries import Glance
+from sandbox.pages.summaries import SessionSummary
 from sandbox.pages.texts import CHECKS, DECISIONS, FAILURES, REJECTIONS, SIGNALS, STAGES
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
 from spot_optimizer.aws.errors import CREDENTIAL_ERRORS
 from spot_optimizer.aws.policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
-from spot_optimizer.dashboard.pages import page
+from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Missing
 from streaming.queries import last_seq_of
 
@@ -37,7 +37,7 @@ class Stage(NamedTuple):
     note: str = ""
 
 
-@page
+@login_required_page
 @require_safe
 def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """Show a session and an evaluation of it: ``?evaluation=``, or the newest that is settled."""
@@ -51,7 +51,7 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     shown = chosen or newest
     context = {
         "session": session,
-        "glance": Glance(session, session.is_active(at=timezone.now()), shown),
+        "glance": SessionSummary(session, session.is_active(at=timezone.now()), shown),
         "checks": _checks(session),
         "policy": json.dumps(_policy(session), indent=2),
         "evaluations": evaluations,

@@ -27,7 +27,7 @@ TONES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class SessionSummary:
     """A session and its last evaluation, as far as a look at the home page needs them."""
 
     session: SandboxSession
@@ -53,14 +53,17 @@ class Glance:
         return TONES.get(self.last.decision, "") if self.last else ""
 
 
-def glances_of(user: User, *, now: datetime) -> tuple[list[Glance], list[Glance]]:
+def summaries_for(
+    user: User, *, now: datetime
+) -> tuple[list[SessionSummary], list[SessionSummary]]:
     """Return the user's active sessions and the last that are not, each the newest first."""
     active = sessions_of(user).active(at=now)
     others = sessions_of(user).exclude(pk__in=active.values("pk"))
     sessions = [*_with_last(active), *_with_last(others)[:RECENT]]
     last = _evaluations(sessions)
     glances = [
-        Glance(each, each.is_active(at=now), last.get(each.last_evaluation)) for each in sessions
+        SessionSummary(each, each.is_active(at=now), last.get(each.last_evaluation))
+        for each in sessions
     ]
     return (
         [glance for glance in glances if glance.is_active],

@@ -18,19 +18,19 @@ from sandbox.pages import summaries as overview
 from sandbox.queries import sessions_of
 from spot_optimizer.bootstrap.quickstart import Demo, demo
 from spot_optimizer.dashboard.forms import Refusal, form_page, told_of
-from spot_optimizer.dashboard.pages import page
+from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import DomainError, Missing
 
 
-@page
+@login_required_page
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    active, recent = overview.glances_of(_user(request), now=timezone.now())
+    active, recent = overview.summaries_for(_user(request), now=timezone.now())
     context = {"active": active, "recent": recent, "has_demo": demo() is not None}
     return render(request, "dashboard/home.html", context)
 
 
-@page
+@login_required_page
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_session(request: HttpRequest) -> HttpResponse:
@@ -45,7 +45,7 @@ def new_session(request: HttpRequest) -> HttpResponse:
     return redirect("session", session.pk)
 
 
-@page
+@login_required_page
 @require_POST
 def demo_session(request: HttpRequest) -> HttpResponse:
     account = demo()

@@ -292,7 +292,7 @@ class TestNewSession:
         answer = client.post("/sessions/new", ANSWERS, headers={"Accept": "text/html"})
 
         assert answer.status_code == 403
-        assert "This form has expired. Load the page again" in seen(answer)
+        assert "This form has expired. Reload the page" in seen(answer)
         assert not SandboxSession.objects.exists()
 
 

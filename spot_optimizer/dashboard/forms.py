@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from rest_framework.exceptions import APIException
 
-from spot_optimizer.api.exceptions import answer_for
+from spot_optimizer.api.exceptions import exception_handler
 from spot_optimizer.errors import DomainError
 
 Refusal = DomainError | APIException
@@ -66,7 +66,7 @@ def body_of(fields: Iterable[Field], form: QueryDict) -> dict[str, Any]:
 
 def told_of(refusal: Refusal) -> Told:
     """Say what the API says of the same refusal."""
-    answer = answer_for(refusal, {})
+    answer = exception_handler(refusal, {})
     if answer is None:  # a bug, as it is there
         raise refusal
     errors = answer.data.get("errors", {})

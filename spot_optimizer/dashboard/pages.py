@@ -1,4 +1,4 @@
-"""What all pages of the dashboard share: who may see them, what browsers may do, how we say no."""
+"""What all pages of the dashboard share: access, cache and CSP headers, and error pages."""
 
 import json
 from collections.abc import Callable
@@ -19,105 +19,113 @@ from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
-from spot_optimizer.api import exceptions as api
-from spot_optimizer.errors import DomainError, LimitReached, Unavailable
+from spot_optimizer.api import error_views
+from spot_optimizer.api.exceptions import allowed_methods_message, error_status
+from spot_optimizer.errors import DomainError, LimitExceeded, Unavailable
 
 View = Callable[..., HttpResponseBase]
 
 TITLES = {
-    HTTPStatus.BAD_REQUEST: "This request cannot be read",
-    HTTPStatus.FORBIDDEN: "This is not for you",
-    HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "That is too large",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too often",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong on our side",
-    HTTPStatus.SERVICE_UNAVAILABLE: "This does not work right now",
+    HTTPStatus.BAD_REQUEST: "Bad request",
+    HTTPStatus.FORBIDDEN: "Access denied",
+    HTTPStatus.NOT_FOUND: "Page not found",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request too large",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Internal server error",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Service unavailable",
 }
 
 
-def frame(request: HttpRequest) -> dict[str, bool]:
-    """Tell the templates whether AWS is an emulator here."""
+def emulator_flag(request: HttpRequest) -> dict[str, bool]:
+    """Template context processor: whether AWS is the local emulator."""
     return {"is_emulator": bool(settings.AWS_ENDPOINT_URL)}
 
 
-def open_page(view: View) -> View:
-    """Make a view a page for everybody: strict in its content, kept by no cache."""
+def public_page(view: View) -> View:
+    """Make a view a page that needs no sign-in: strict CSP, never cached, errors as pages."""
     strict = csp_replace({"style-src": ["'self'"], "img-src": ["'self'"]})
 
     @wraps(view)
-    def shown(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
-            answer = view(request, *args, **kwargs)
-        except DomainError as refusal:
-            return refusal_page(request, refusal)
-        is_empty = isinstance(answer, HttpResponseNotAllowed)
-        return _not_allowed_page(request, answer.headers["Allow"]) if is_empty else answer
+            response = view(request, *args, **kwargs)
+        except DomainError as error:
+            return _domain_error_page(request, error)
+        if isinstance(response, HttpResponseNotAllowed):
+            return _not_allowed_page(request, response.headers["Allow"])
+        return response
 
-    guarded: View = strict(never_cache(shown))
-    return guarded
+    page: View = strict(never_cache(wrapper))
+    return page
 
 
-def page(view: View) -> View:
-    """Make a view a page for those who are signed in; the others are led to sign in first."""
+def login_required_page(view: View) -> View:
+    """Make a view a page for signed-in users; others are redirected to the sign-in page."""
 
     @wraps(view)
-    def signed_in(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         if request.method in ("GET", "HEAD"):
             return redirect_to_login(request.get_full_path())
-        return redirect_to_login(resolve_url(settings.LOGIN_REDIRECT_URL))  # a form is gone
+        # The submitted form is lost, so continue on the home page.
+        return redirect_to_login(resolve_url(settings.LOGIN_REDIRECT_URL))
 
-    return open_page(signed_in)
-
-
-def refusal_page(request: HttpRequest, refusal: DomainError) -> HttpResponse:
-    kind = next(kind for kind in api.STATUS if isinstance(refusal, kind))
-    answer = error_page(api.STATUS[kind], str(refusal), request)
-    if isinstance(refusal, LimitReached | Unavailable):
-        answer.headers["Retry-After"] = str(refusal.retry_after)
-    return answer
+    return public_page(wrapper)
 
 
 def error_page(status: HTTPStatus, detail: str, request: HttpRequest | None = None) -> HttpResponse:
-    """Return the page that says no; without ``request`` nothing is asked of the database."""
-    title = TITLES.get(status, "This did not work")
+    """Return an error page; without ``request`` it makes no database query."""
+    title = TITLES.get(status, "Request failed")
     context = {"title": title, "detail": detail, "status": status.value}
     text = render_to_string("dashboard/error.html", context, request)
     return HttpResponse(text, status=status)
 
 
-def _not_allowed_page(request: HttpRequest, allowed: str) -> HttpResponse:
-    sentence = api.use_of([method for method in allowed.split(", ") if method != "HEAD"])
-    answer = error_page(HTTPStatus.METHOD_NOT_ALLOWED, sentence, request)
-    answer.headers["Allow"] = allowed
-    return answer
-
-
-def wants_page(request: HttpRequest) -> bool:
-    """Whether a browser asks for a page, and no program for JSON."""
+def wants_html(request: HttpRequest) -> bool:
+    """Whether the client is a browser that requests a page, not JSON."""
     if request.path_info.startswith("/api/"):
         return False
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def _or_page(handler: Callable[..., JsonResponse], *, is_safe: bool = True, says: str = "") -> View:
-    """Show a browser what ``handler`` says to programs; where not safe, without the database."""
-
-    @open_page
-    @wraps(handler)
-    def answered(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
-        answer = handler(request, *args, **kwargs)
-        if not wants_page(request):
-            return answer
-        detail = says or json.loads(answer.content)["detail"]
-        return error_page(HTTPStatus(answer.status_code), detail, request if is_safe else None)
-
-    return answered
+def _domain_error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
+    response = error_page(error_status(error), str(error), request)
+    if isinstance(error, LimitExceeded | Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
-bad_request = _or_page(api.bad_request, is_safe=False)
-forbidden = _or_page(api.forbidden)
-csrf_failure = _or_page(api.csrf_failure)
-page_not_found = _or_page(api.page_not_found, says="Check the address, or begin at your sessions.")
-server_error = _or_page(api.server_error, is_safe=False)
+def _not_allowed_page(request: HttpRequest, allowed: str) -> HttpResponse:
+    methods = [method for method in allowed.split(", ") if method != "HEAD"]
+    detail = allowed_methods_message(methods)
+    response = error_page(HTTPStatus.METHOD_NOT_ALLOWED, detail, request)
+    response.headers["Allow"] = allowed
+    return response
+
+
+def _html_or_json(
+    error_view: Callable[..., JsonResponse], *, queries_allowed: bool = True, html_detail: str = ""
+) -> View:
+    """Return an error view that answers browsers with a page and other clients with JSON."""
+
+    @public_page
+    @wraps(error_view)
+    def wrapper(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        response = error_view(request, *args, **kwargs)
+        if not wants_html(request):
+            return response
+        detail = html_detail or json.loads(response.content)["detail"]
+        status = HTTPStatus(response.status_code)
+        return error_page(status, detail, request if queries_allowed else None)
+
+    return wrapper
+
+
+bad_request = _html_or_json(error_views.bad_request, queries_allowed=False)
+forbidden = _html_or_json(error_views.forbidden)
+csrf_failure = _html_or_json(error_views.csrf_failure)
+page_not_found = _html_or_json(
+    error_views.page_not_found, html_detail="Check the URL, or go to your sessions."
+)
+server_error = _html_or_json(error_views.server_error, queries_allowed=False)

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from spot_optimizer.api.exceptions import body_of, only_get
+from spot_optimizer.api.error_views import only_get
+from spot_optimizer.api.exceptions import error_body
 from spot_optimizer.errors import Unauthenticated
 from spot_optimizer.operations.database_metrics import Rows
 from spot_optimizer.operations.dependencies import Question, look_without_thread
@@ -66,7 +67,7 @@ async def metrics(request: HttpRequest) -> HttpResponse:
         _check_token(request.headers.get("Authorization", ""))
     except Unauthenticated as refusal:
         headers = {"WWW-Authenticate": "Bearer"}
-        return JsonResponse(body_of(refusal), status=401, headers=headers)
+        return JsonResponse(error_body(refusal), status=401, headers=headers)
     rows = await _rows()
     rows_readable.set(rows is not None)
     told = generate_latest() + (generate_latest(rows) if rows else b"")

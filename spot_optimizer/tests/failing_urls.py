@@ -21,7 +21,7 @@ FAILURES = {
     "forbidden": lambda: PermissionDenied(SECRET),
     "suspicious": lambda: SuspiciousOperation(SECRET),
     "too-big": lambda: RequestDataTooBig(SECRET),
-    "limit": lambda: errors.LimitReached("Five is the limit.", retry_after=7, limit=5, active=5),
+    "limit": lambda: errors.LimitExceeded("Five is the limit.", retry_after=7, limit=5, active=5),
     "aws": lambda: errors.AwsRefused("AWS says no.", aws_code="UnauthorizedOperation"),
     "aws-timeout": lambda: errors.AwsTimeout("AWS did not answer."),
     "unavailable": lambda: errors.Unavailable("The broker is away.", retry_after=3),

@@ -43,8 +43,8 @@ def test_variables_in_its_tables_are_in_the_example_of_an_environment(document):
 
 def test_metrics_it_names_are_there():
     text = (ROOT / "docs/operations.md").read_text()
-    sources = ["spot_optimizer/metrics.py", "spot_optimizer/operations/rows.py"]
-    code = "".join((ROOT / source).read_text() for source in sources)
+    sources = ["observability/metrics.py", "operations/database_metrics.py"]
+    code = "".join((ROOT / "spot_optimizer" / source).read_text() for source in sources)
 
     named = set(re.findall(r"`(?:\w+\()?spot_optimizer_([a-z_]+)", text))
     assert len(named) > 3

@@ -109,7 +109,7 @@ class TestErrors:
 
         text = text_of(answer)
         assert answer.status_code == 404
-        assert "There is nothing here" in text
+        assert "Page not found" in text
         assert 'href="/"' in text
         assert "no-store" in answer["Cache-Control"]  # it shows who is signed in
 
@@ -134,11 +134,11 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("failure", "status", "title"),
         [
-            ("bug", 500, "Something went wrong on our side"),
-            ("missing", 404, "There is nothing here"),
-            ("forbidden", 403, "This is not for you"),
-            ("suspicious", 400, "This request cannot be read"),
-            ("too-big", 413, "That is too large"),
+            ("bug", 500, "Internal server error"),
+            ("missing", 404, "Page not found"),
+            ("forbidden", 403, "Access denied"),
+            ("suspicious", 400, "Bad request"),
+            ("too-big", 413, "Request too large"),
         ],
     )
     def test_failures_are_pages_that_tell_no_secret(self, failure, status, title):
@@ -163,16 +163,14 @@ class TestErrors:
         answer = browser().get("/", headers={"Host": "evil.example"})
 
         assert answer.status_code == 400
-        assert "This request cannot be read" in text_of(answer)
+        assert "Bad request" in text_of(answer)
 
     @pytest.mark.parametrize("path", ["/sign-in", "/register", "/sign-out"])
     def test_a_form_without_the_token_against_forgery_says_what_to_do(self, path):
         answer = browser(a_user(), enforce_csrf_checks=True).post(path, {})
 
         assert answer.status_code == 403
-        assert "This form has expired. Load the page again and send it once more." in text_of(
-            answer
-        )
+        assert "This form has expired. Reload the page and submit it again." in text_of(answer)
 
     def test_the_admin_says_no_to_browsers_in_a_page(self):
         admin = an_admin()
@@ -180,7 +178,7 @@ class TestErrors:
         answer = browser(admin).get(f"/admin/accounts/user/{admin.pk}/delete/")
 
         assert answer.status_code == 403
-        assert "This is not for you" in text_of(answer)
+        assert "Access denied" in text_of(answer)
 
 
 def test_the_icon_that_browsers_ask_for_is_there(client):

@@ -263,7 +263,7 @@ class TestApiModule:
                   .catch(({{ status, code, detail }}) => [status, code, detail]))"""
         )
 
-        assert refusal == [404, "not_found", "There is nothing at this address. See /docs."]
+        assert refusal == [404, "not_found", "No such URL. See /docs."]
 
     async def test_leads_to_the_sign_in_and_back(self, page, pages):
         pages.expect("status 401")

@@ -139,5 +139,5 @@ async def test_another_users_instance_is_a_404_page(pages, page, new_person, pla
     answer = await page.goto(f"/lab/instances/{spot['instance_id']}")
 
     assert answer.status == 404
-    await expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
     await expect(page.get_by_text("You never had a session for this instance.")).to_be_visible()
