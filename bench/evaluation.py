@@ -82,7 +82,7 @@ def _plain() -> None:
 
 
 def _fill(types: int) -> None:
-    from spot_optimizer.market.testing import a_market, a_price, some_type
+    from spot_optimizer.market.testing import a_market, a_price, a_type
 
     names = [f"t{number}.large" for number in range(types)]
     prices = [
@@ -98,7 +98,7 @@ def _fill(types: int) -> None:
     ]
     a_market(
         *prices,
-        types=tuple(some_type(name) for name in names),
+        types=tuple(a_type(name) for name in names),
         on_demand=dict.fromkeys(names, "0.096"),
         bands=dict.fromkeys(names, 1),
     )

@@ -10,8 +10,8 @@ from spot_optimizer.aws.products import LINUX
 from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
 from spot_optimizer.engine.market import InstanceType, Machine
 from spot_optimizer.errors import Missing
-from spot_optimizer.market.arrays import Comparable, engine_instance_type, load_snapshot
-from spot_optimizer.market.models import InstanceTypeFacts
+from spot_optimizer.market.arrays import engine_instance_type, load_snapshot
+from spot_optimizer.market.models import Comparable, InstanceTypeFacts
 
 LOAD_FIRST = "Load the history with manage.py import_prices, and check type, zone and moment."
 

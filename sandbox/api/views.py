@@ -23,7 +23,7 @@ from sandbox.models import SandboxSession
 from spot_optimizer.api.pagination import NewestFirst, limit_of, page_of
 from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
-from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.errors import Invalid, Unauthenticated
 from streaming.queries import lines_after, stored_lines
 

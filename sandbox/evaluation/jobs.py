@@ -28,8 +28,9 @@ from spot_optimizer.aws.zones import zone_names
 from spot_optimizer.engine.inputs import Costs, Inputs
 from spot_optimizer.engine.market import Machine
 from spot_optimizer.errors import Conflict, DomainError
-from spot_optimizer.market.arrays import Comparable, load_snapshot
+from spot_optimizer.market.arrays import load_snapshot
 from spot_optimizer.market.jobs import ensure_market, ensure_type
+from spot_optimizer.market.models import Comparable
 from spot_optimizer.observability import logs, metrics
 from streaming.publish import decision, log
 

@@ -17,7 +17,7 @@ from sandbox.pages.summaries import SessionSummary
 from sandbox.pages.texts import CHECKS, DECISIONS, FAILURES, REJECTIONS, SIGNALS, STAGES
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
 from spot_optimizer.aws.errors import CREDENTIAL_ERRORS
-from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Missing

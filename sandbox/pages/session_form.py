@@ -6,7 +6,7 @@ from typing import Any
 from django.http import QueryDict
 
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.policy import iam_policy
+from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.bootstrap.quickstart import Demo
 from spot_optimizer.dashboard import forms
 from spot_optimizer.dashboard.forms import Field

@@ -1,18 +1,18 @@
-"""What of botocore's models is loaded."""
+"""A botocore loader that loads only the EC2 operations this project calls."""
 
 from typing import Any
 
 from botocore.loaders import Loader
 
-from spot_optimizer.aws.policy import ACTIONS
+from spot_optimizer.aws.iam_policy import ACTIONS
 
 
 class PolicyLoader(Loader):
     """
-    Loads of EC2 what our policy can allow.
+    Drop the EC2 operations that are not in our IAM policy.
 
-    A client gets a method for each operation, anew for each client: EC2 has some 750, which cost
-    more than all calls of an evaluation.
+    botocore builds a method per operation for each client. EC2 has some 750 operations: building
+    them took longer than all calls of an evaluation.
     """
 
     def load_service_model(

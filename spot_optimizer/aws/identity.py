@@ -1,4 +1,4 @@
-"""Whose credentials are these?"""
+"""STS ``GetCallerIdentity``: which account and principal the credentials belong to."""
 
 from typing import NamedTuple
 
@@ -14,13 +14,11 @@ class Identity(NamedTuple):
 
 def caller_identity(access: AwsAccess, *, deadline: Deadline) -> Identity:
     """
-    Return the account and the user or role that AWS takes the credentials for.
+    Return the account and the user or role of the credentials. It needs no permission.
 
-    AWS asks for no permission to tell this.
-
-    :raises AwsRefused: AWS answered with an error
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     with translated_errors(deadline):
-        answer = access.client("sts").get_caller_identity()
-        return Identity(answer["Account"], answer["Arn"])
+        response = access.client("sts").get_caller_identity()
+        return Identity(response["Account"], response["Arn"])

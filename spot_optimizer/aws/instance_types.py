@@ -1,13 +1,16 @@
-"""What instance types are: sizes, and what a machine must be like to run on them."""
+"""
+EC2 ``DescribeInstanceTypes``: sizes of instance types, and what an image needs to boot on them.
+
+AWS accepts at most 100 names in a request, and returns at most 100 types per page.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
 
-PAGE = 100  # AWS describes no more types at a time, named or not
+PAGE_SIZE = 100
 
 
 class TypeFacts(NamedTuple):
@@ -17,8 +20,8 @@ class TypeFacts(NamedTuple):
     vcpu: int
     memory_mib: int
     architectures: tuple[str, ...]
-    accelerator: str | None  # "NVIDIA V100"; None: it has none
-    accelerators: int  # how many of them
+    accelerator: str | None  # such as "NVIDIA V100"
+    accelerators: int  # their number
     local_storage_gb: float  # 0: EBS only
     bare_metal: bool
     burstable: bool
@@ -27,55 +30,56 @@ class TypeFacts(NamedTuple):
     virtualization_types: tuple[str, ...]
     boot_modes: tuple[str, ...]
     usage_classes: tuple[str, ...]
-    hypervisor: str  # empty: none, it is bare metal
+    hypervisor: str  # empty for bare metal
     current_generation: bool
-    network_interfaces: int  # the most it takes
+    network_interfaces: int  # the maximum
 
 
-def types_named(access: AwsAccess, names: Sequence[str], *, deadline: Deadline) -> list[TypeFacts]:
+def instance_types_named(
+    access: AwsAccess, names: Sequence[str], *, deadline: Deadline
+) -> list[TypeFacts]:
     """
     Return the facts of these instance types.
 
-    :raises AwsRefused: AWS answered with an error: ``InvalidInstanceType`` for an unknown name
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error: ``InvalidInstanceType`` for an unknown name
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     facts: list[TypeFacts] = []
-    for start in range(0, len(names), PAGE):
-        facts += _page(access, {"InstanceTypes": list(names[start : start + PAGE])}, deadline)[0]
+    for start in range(0, len(names), PAGE_SIZE):
+        request = {"InstanceTypes": list(names[start : start + PAGE_SIZE])}
+        for page in _describe(access, request, deadline):
+            facts += page
     return facts
 
 
-def comparable_types(
+def comparable_instance_types(
     access: AwsAccess, *, architecture: str, vcpus: Sequence[int], deadline: Deadline
 ) -> Iterator[list[TypeFacts]]:
     """
     Yield the region's types of this architecture and these vCPU counts, page by page.
 
-    :raises AwsRefused: AWS answered with an error
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
-    wanted = {
+    filters = {
         "processor-info.supported-architecture": [architecture],
         "vcpu-info.default-vcpus": [str(vcpu) for vcpu in vcpus],
     }
-    asked: dict[str, Any] = {
-        "Filters": [{"Name": name, "Values": values} for name, values in wanted.items()],
-        "MaxResults": PAGE,
+    request: dict[str, Any] = {
+        "Filters": [{"Name": name, "Values": values} for name, values in filters.items()],
+        "MaxResults": PAGE_SIZE,
     }
-    while True:
-        facts, token = _page(access, asked, deadline)
-        yield facts
-        if not token:
-            return
-        asked["NextToken"] = token
+    return _describe(access, request, deadline)
 
 
-def _page(
-    access: AwsAccess, asked: Mapping[str, Any], deadline: Deadline
-) -> tuple[list[TypeFacts], str]:
-    with translated_errors(deadline):
-        answer = access.client("ec2").describe_instance_types(**asked)
-        return [_facts(item) for item in answer["InstanceTypes"]], answer.get("NextToken", "")
+def _describe(
+    access: AwsAccess, request: Mapping[str, Any], deadline: Deadline
+) -> Iterator[list[TypeFacts]]:
+    return access.pages("ec2", "describe_instance_types", request, _parse, deadline=deadline)
+
+
+def _parse(response: Mapping[str, Any]) -> list[TypeFacts]:
+    return [_facts(item) for item in response["InstanceTypes"]]
 
 
 def _facts(item: Mapping[str, Any]) -> TypeFacts:
@@ -102,7 +106,7 @@ def _facts(item: Mapping[str, Any]) -> TypeFacts:
     )
 
 
-# Where EC2 tells of accelerators, the most telling one first.
+# Where EC2 describes accelerators, in the order of preference.
 ACCELERATORS = [
     ("GpuInfo", "Gpus"),
     ("NeuronInfo", "NeuronDevices"),
@@ -121,6 +125,6 @@ def _accelerator(item: Mapping[str, Any]) -> tuple[str | None, int]:
         name = f"{first.get('Manufacturer', 'AWS')} {first.get('Name', '')}".strip()
         if count := sum(device.get("Count", 1) for device in devices):
             return name, count
-        # A share of one is another accelerator than a whole one.
+        # A fraction of a GPU is not comparable to a whole one.
         return f"{name}, {first['GpuPartitionSize']:g} of one", first.get("LogicalGpuCount", 1)
     return None, 0

@@ -1,4 +1,4 @@
-"""One instance, as EC2 describes it."""
+"""EC2 ``DescribeInstances``: the facts of one instance."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,21 +10,21 @@ from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.errors import AwsRefused
 
 BOOT_MODES = {"legacy-bios", "uefi"}  # "uefi-preferred" boots in both
-PURCHASES = {"spot": "spot", "scheduled": "scheduled", "capacity-block": "capacity_block"}
+LIFECYCLES = {"spot": "spot", "scheduled": "scheduled", "capacity-block": "capacity_block"}
 
 
 class Instance(NamedTuple):
-    """The facts of one instance that an evaluation or a preflight asks for."""
+    """The facts of one instance that an evaluation and a preflight need."""
 
     instance_id: str
     instance_type: str
-    zone: str  # the account's own name of it
+    zone: str  # its name in the account
     state: str
     lifecycle: str  # "spot", "on_demand", "scheduled" or "capacity_block"
     spot_request_id: str | None
     architecture: str
     virtualization_type: str
-    boot_mode: str | None  # the only one it boots in; None: it names none, or only prefers one
+    boot_mode: str | None  # the only one it boots in; None: any
     ena_support: bool
     platform_details: str
     launch_time: datetime
@@ -40,23 +40,23 @@ class Instance(NamedTuple):
 
 def describe_instance(access: AwsAccess, instance_id: str, *, deadline: Deadline) -> Instance:
     """
-    Return what EC2 says about one instance.
+    Return the facts of one instance.
 
-    :raises AwsRefused: AWS answered with an error: ``InvalidInstanceID.Malformed`` or
-        ``InvalidInstanceID.NotFound`` where it knows no such instance
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error: ``InvalidInstanceID.Malformed`` or
+        ``InvalidInstanceID.NotFound`` if there is no such instance
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     with translated_errors(deadline):
-        answer = access.client("ec2").describe_instances(InstanceIds=[instance_id])
-        found = [
+        response = access.client("ec2").describe_instances(InstanceIds=[instance_id])
+        instances = [
             instance
-            for reservation in answer["Reservations"]
+            for reservation in response["Reservations"]
             for instance in reservation["Instances"]
         ]
-        if len(found) == 1:
-            return _instance(found[0])
+        if len(instances) == 1:
+            return _instance(instances[0])
     raise AwsRefused(
-        "AWS has nothing to tell about this instance. Check the id and the region.",
+        "AWS describes no instance with this ID. Check the ID and the region.",
         aws_code="InvalidInstanceID.NotFound",
     )
 
@@ -70,7 +70,7 @@ def _instance(item: Mapping[str, Any]) -> Instance:
         zone=placement["AvailabilityZone"],
         state=item["State"]["Name"],
         # EC2 leaves the field out for on-demand instances.
-        lifecycle=PURCHASES.get(item.get("InstanceLifecycle", ""), "on_demand"),
+        lifecycle=LIFECYCLES.get(item.get("InstanceLifecycle", ""), "on_demand"),
         spot_request_id=item.get("SpotInstanceRequestId") or None,
         architecture=item["Architecture"],
         virtualization_type=item["VirtualizationType"],

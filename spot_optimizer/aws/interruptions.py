@@ -1,4 +1,9 @@
-"""Is AWS about to take the instance away?"""
+"""
+EC2 ``DescribeSpotInstanceRequests``: whether AWS is about to interrupt a spot instance.
+
+A request's status code changes at once, while its instance still runs for two minutes. Without an
+agent on the instance, this is the only place where the interruption can be seen by polling.
+"""
 
 from typing import NamedTuple
 
@@ -6,8 +11,7 @@ from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
 
-# A request's status changes at once, while its instance still runs for two minutes.
-TAKEN_BACK = {
+INTERRUPTED_STATUSES = {
     "marked-for-termination",
     "marked-for-stop",
     "marked-for-stop-by-experiment",
@@ -26,21 +30,19 @@ TAKEN_BACK = {
 
 class Signal(NamedTuple):
     kind: str  # "NONE" or "TERMINATION"
-    status_code: str  # of the spot request, as AWS gave it
+    status_code: str  # of the spot request, as AWS returned it
 
 
 def interruption_signal(access: AwsAccess, spot_request_id: str, *, deadline: Deadline) -> Signal:
     """
-    Return whether AWS has told that it takes this spot instance back.
+    Return whether the status of the spot request announces an interruption.
 
-    The status of its spot request is the only place to see this without an agent on the machine.
-
-    :raises AwsRefused: AWS answered with an error
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     with translated_errors(deadline):
-        answer = access.client("ec2").describe_spot_instance_requests(
+        response = access.client("ec2").describe_spot_instance_requests(
             SpotInstanceRequestIds=[spot_request_id]
         )
-        code = str(answer["SpotInstanceRequests"][0]["Status"]["Code"])
-    return Signal("TERMINATION" if code in TAKEN_BACK else "NONE", code)
+        code = str(response["SpotInstanceRequests"][0]["Status"]["Code"])
+    return Signal("TERMINATION" if code in INTERRUPTED_STATUSES else "NONE", code)

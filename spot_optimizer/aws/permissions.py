@@ -1,4 +1,9 @@
-"""May these credentials do what they are here for? Asked without changing anything."""
+"""
+Check permissions without changing anything.
+
+EC2 answers a request with ``DryRun`` with the error ``DryRunOperation`` if it would have succeeded.
+The Price List has no dry run: one product is read instead.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,10 +13,10 @@ from botocore.exceptions import ClientError
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import code_of, is_denial, refused, translated_errors
+from spot_optimizer.aws.iam_policy import MOVE_ACTIONS, READ_ACTIONS, SESSION_TAG
 from spot_optimizer.aws.instances import Instance
-from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS, SESSION_TAG
 
-WOULD_HAVE_WORKED = "DryRunOperation"
+DRY_RUN_SUCCEEDED = "DryRunOperation"
 
 
 class Permission(NamedTuple):
@@ -26,52 +31,50 @@ def check_permissions(
     """
     Return, for each action that a session of this mode needs, whether it is granted.
 
-    Everything is asked as a dry run, or as the cheapest read there is.
-
-    :raises AwsRefused: AWS answered with an error that is about something else
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error that is not about permissions
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     actions = READ_ACTIONS + (MOVE_ACTIONS if mode == "live" else ())
-    asked = _questions(instance, session_id)
+    parameters = _dry_run_parameters(instance, session_id)
     permissions = []
     for action in actions:
         with translated_errors(deadline):
-            permissions.append(_permission(action, access, asked.get(action, {})))
+            permissions.append(_permission(action, access, parameters.get(action, {})))
     return permissions
 
 
-def _permission(action: str, access: AwsAccess, question: dict[str, Any]) -> Permission:
+def _permission(action: str, access: AwsAccess, parameters: dict[str, Any]) -> Permission:
     service, _, operation = action.partition(":")
-    call = _call(access.client(service), operation)
+    dry_run = {} if service == "pricing" else {"DryRun": True}
     try:
-        call(**(question if service == "pricing" else question | {"DryRun": True}))
+        _method(access.client(service), operation)(**parameters, **dry_run)
     except ClientError as error:
         code = code_of(error)
         if is_denial(code):
             return Permission(action, is_granted=False, detail=str(refused(error)))
-        if code != WOULD_HAVE_WORKED:
+        if code != DRY_RUN_SUCCEEDED:
             raise
     return Permission(action, is_granted=True, detail=f"{action} is allowed.")
 
 
-def _call(client: Any, operation: str) -> Callable[..., Any]:
+def _method(client: Any, operation: str) -> Callable[..., Any]:
     names: dict[str, str] = client.meta.method_to_api_mapping
-    method = next(method for method, name in names.items() if name == operation)
-    call: Callable[..., Any] = getattr(client, method)
-    return call
+    name = next(method for method, api_name in names.items() if api_name == operation)
+    method: Callable[..., Any] = getattr(client, name)
+    return method
 
 
-def _questions(instance: Instance, session_id: str) -> dict[str, dict[str, Any]]:
-    """Return what to ask with, for those actions that cannot be asked about with nothing."""
+def _dry_run_parameters(instance: Instance, session_id: str) -> dict[str, dict[str, Any]]:
+    """Return the parameters of those actions that cannot be called without any."""
     tags = [{"Key": SESSION_TAG, "Value": session_id}]
-    this = {"InstanceIds": [instance.instance_id]}
+    instances = {"InstanceIds": [instance.instance_id]}
     return {
         "pricing:GetProducts": {"ServiceCode": "AmazonEC2", "MaxResults": 1},
         "ec2:CreateImage": {
             "InstanceId": instance.instance_id,
             "Name": f"spot-optimizer-{session_id}",
             "NoReboot": True,
-            "TagSpecifications": _tagged(("image", "snapshot"), tags),
+            "TagSpecifications": _tag_specifications(("image", "snapshot"), tags),
         },
         "ec2:RunInstances": {
             "ImageId": instance.image_id,
@@ -79,10 +82,12 @@ def _questions(instance: Instance, session_id: str) -> dict[str, dict[str, Any]]
             "MinCount": 1,
             "MaxCount": 1,
             **_network(instance),
-            "TagSpecifications": _tagged(("instance", "volume", "network-interface"), tags),
+            "TagSpecifications": _tag_specifications(
+                ("instance", "volume", "network-interface"), tags
+            ),
         },
-        "ec2:StopInstances": this,
-        "ec2:StartInstances": this,
+        "ec2:StopInstances": instances,
+        "ec2:StartInstances": instances,
     }
 
 
@@ -95,5 +100,7 @@ def _network(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _tagged(kinds: tuple[str, ...], tags: list[dict[str, str]]) -> list[dict[str, Any]]:
-    return [{"ResourceType": kind, "Tags": tags} for kind in kinds]
+def _tag_specifications(
+    resource_types: tuple[str, ...], tags: list[dict[str, str]]
+) -> list[dict[str, Any]]:
+    return [{"ResourceType": resource_type, "Tags": tags} for resource_type in resource_types]

@@ -1,4 +1,4 @@
-"""What runs on an instance, in the words of each AWS interface that prices it."""
+"""Operating systems, by the name each AWS pricing API uses for them."""
 
 from typing import NamedTuple
 
@@ -6,17 +6,17 @@ from spot_optimizer.errors import Conflict
 
 
 class NoPrices(Conflict):
-    """There are no prices for this."""
+    """No spot prices are available for this request."""
 
     code = "no_prices"
 
 
 class Product(NamedTuple):
-    """An operating system: what spot prices, on-demand prices and the Advisor call it."""
+    """An operating system, as named by the spot price history, the Price List and the Advisor."""
 
     description: str  # DescribeSpotPriceHistory's ProductDescription
     operating_system: str  # the Price List's operatingSystem
-    advisor_system: str  # the Advisor tells two apart
+    advisor_system: str  # the Advisor has two: "Linux" and "Windows"
 
 
 LINUX = Product("Linux/UNIX", "Linux", "Linux")
@@ -30,12 +30,12 @@ PRODUCTS = (
 
 def product_of(platform_details: str) -> Product:
     """
-    Return the product that an instance with EC2's ``PlatformDetails`` is priced as.
+    Return the product that prices an instance with these ``PlatformDetails``.
 
-    :raises NoPrices: AWS sells no spot capacity for it at a price it publishes
+    :raises NoPrices: AWS publishes no spot prices for this platform
     """
     for product in PRODUCTS:
-        # A Virtual Private Cloud changes the name of a product, not its price.
+        # In a VPC the same product has a longer name, and the same price.
         if platform_details in (product.description, f"{product.description} (Amazon VPC)"):
             return product
     raise NoPrices(

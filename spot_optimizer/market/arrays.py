@@ -1,4 +1,4 @@
-"""The market of a region at one moment, as the engine takes it: in columns."""
+"""Loads the market data of a region at one moment into the numpy arrays that the engine reads."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,38 +14,24 @@ from numpy.typing import NDArray
 
 from spot_optimizer.aws.products import NoPrices, Product
 from spot_optimizer.engine.market import InstanceType, Market
-from spot_optimizer.market.history import micros
+from spot_optimizer.market.change_points import to_microseconds
 from spot_optimizer.market.models import (
     AdvisorBand,
-    Coverage,
+    Comparable,
     InstanceTypeFacts,
     OnDemandPrice,
     Pool,
     Region,
     SpotPrice,
+    coverage_at,
     in_force,
 )
-from spot_optimizer.market.refresh_log import ADVISOR, asked_since, on_demand
+from spot_optimizer.market.refresh_log import ADVISOR, first_full_refresh, on_demand
 
-LOOK_BACK = timedelta(days=7)
-# The range of a history that is shorter than this says nothing, so it is not told.
-SHORTEST_HISTORY = timedelta(days=1)
-KEPT = 16  # snapshots in memory
-
-
-class Comparable(NamedTuple):
-    """Which types are comparable: the architecture, and from half to twice the vCPUs."""
-
-    architecture: str
-    vcpu: int
-
-    @property
-    def fewest(self) -> int:
-        return -(-self.vcpu // 2)
-
-    @property
-    def most(self) -> int:
-        return 2 * self.vcpu
+RANGE_PERIOD = timedelta(days=7)
+# With a shorter history, the lowest and the highest price are reported as unknown.
+MIN_HISTORY = timedelta(days=1)
+CACHE_SIZE = 16  # snapshots
 
 
 class _Pools(NamedTuple):
@@ -60,14 +46,14 @@ def load_snapshot(
     *, region: str, product: Product, as_of: datetime, comparable: Comparable
 ) -> Market:
     """
-    Return what was known of a region's comparable types at ``as_of``.
+    Return the market data of a region's comparable types at ``as_of``.
 
-    A pool is there if its price is known for certain at that moment: the last change before it.
-    ``low_7d`` and ``high_7d`` are of the seven days before, the price in force at their start
+    It contains the pools whose price at that moment is known. ``low_7d`` and ``high_7d`` are the
+    lowest and the highest price of the seven days before, the price in force at their start
     included; nan where less than a day of history is known. Once prices are complete up to
-    ``as_of``, the same question has the same answer for ever.
+    ``as_of``, the result for that moment does not change any more.
 
-    :raises NoPrices: nothing is known of any comparable pool at that moment
+    :raises NoPrices: no price of a comparable pool is known at that moment
     """
     version = Region.objects.filter(pk=region).values_list("version", flat=True).first()
     facts = InstanceTypeFacts.objects.aggregate(newest=Max("refreshed_at"), types=Count("pk"))
@@ -80,21 +66,21 @@ def load_snapshot(
     return market
 
 
-def types_known(
+def known_types(
     *, region: str, product: Product, as_of: datetime, comparable: Comparable
 ) -> list[InstanceType]:
-    """Return the comparable types that the region offers, as known at ``as_of``, by name."""
+    """Return the comparable types that the region offers at ``as_of``, by name."""
     offered = set(_on_demand(region, product, as_of)) | set(
         Pool.objects.filter(region=region, product=product.description)
         .known(at=as_of)
         .values_list("instance_type", flat=True)
     )
-    types = InstanceTypeFacts.objects.comparable_to(*comparable)
+    types = InstanceTypeFacts.objects.comparable_to(comparable)
     return [engine_instance_type(facts) for facts in types if facts.name in offered]
 
 
 def engine_instance_type(facts: InstanceTypeFacts) -> InstanceType:
-    """Return a type as the engine knows it."""
+    """Convert the stored facts of a type to the engine's."""
     return InstanceType(
         name=facts.name,
         vcpu=facts.vcpu,
@@ -114,19 +100,19 @@ def engine_instance_type(facts: InstanceTypeFacts) -> InstanceType:
     )
 
 
-# The last three only key what is kept: where one differs, all is read again.
-@lru_cache(maxsize=KEPT)
+# The last three arguments are only part of the cache key: they change when the data does.
+@lru_cache(maxsize=CACHE_SIZE)
 def _snapshot(
     region: str,
     product: Product,
     as_of: datetime,
     comparable: Comparable,
     version: UUID | None,
-    described_at: datetime | None,
-    described: int,
+    facts_refreshed_at: datetime | None,
+    facts_count: int,
 ) -> Market:
-    types = types_known(region=region, product=product, as_of=as_of, comparable=comparable)
-    names = {this.name: index for index, this in enumerate(types)}
+    types = known_types(region=region, product=product, as_of=as_of, comparable=comparable)
+    names = {row.name: index for index, row in enumerate(types)}
     pools = _pools(region, product, as_of, names)
     zones = tuple(sorted(set(pools.zones)))
     prices, bands = _on_demand(region, product, as_of), _bands(region, product, as_of)
@@ -134,26 +120,26 @@ def _snapshot(
         region=region,
         as_of=as_of.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         types=tuple(types),
-        on_demand_price=_fixed([prices.get(name, np.nan) for name in names], np.float64),
-        band=_fixed([bands.get(name, -1) for name in names], np.int8),
+        on_demand_price=_read_only([prices.get(name, np.nan) for name in names], np.float64),
+        band=_read_only([bands.get(name, -1) for name in names], np.int8),
         zones=zones,
-        type_index=_fixed([names[name] for name in pools.types], np.intp),
-        zone_index=_fixed([zones.index(zone) for zone in pools.zones], np.intp),
-        spot_price=_fixed(pools.price, np.float64),
-        low_7d=_fixed(pools.low, np.float64),
-        high_7d=_fixed(pools.high, np.float64),
+        type_index=_read_only([names[name] for name in pools.types], np.intp),
+        zone_index=_read_only([zones.index(zone) for zone in pools.zones], np.intp),
+        spot_price=_read_only(pools.price, np.float64),
+        low_7d=_read_only(pools.low, np.float64),
+        high_7d=_read_only(pools.high, np.float64),
     )
 
 
-def _fixed(values: Iterable[float], kind: type) -> NDArray[Any]:
+def _read_only(values: Iterable[float], kind: type) -> NDArray[Any]:
     array: NDArray[Any] = np.array(values, dtype=kind)
-    array.flags.writeable = False  # all who ask share it
+    array.flags.writeable = False  # callers share the cached arrays
     return array
 
 
 def _on_demand(region: str, product: Product, as_of: datetime) -> dict[str, float]:
     system = product.operating_system
-    since = asked_since(region=region, what=on_demand(system), at=as_of)
+    since = first_full_refresh(region=region, what=on_demand(system), at=as_of)
     rows = OnDemandPrice.objects.filter(
         region=region, operating_system=system, at__range=(since, as_of)
     )
@@ -162,7 +148,7 @@ def _on_demand(region: str, product: Product, as_of: datetime) -> dict[str, floa
 
 
 def _bands(region: str, product: Product, as_of: datetime) -> dict[str, int]:
-    since = asked_since(region=region, what=ADVISOR, at=as_of)
+    since = first_full_refresh(region=region, what=ADVISOR, at=as_of)
     rows = AdvisorBand.objects.filter(
         region=region, operating_system=product.advisor_system, at__range=(since, as_of)
     )
@@ -170,12 +156,12 @@ def _bands(region: str, product: Product, as_of: datetime) -> dict[str, int]:
 
 
 def _pools(region: str, product: Product, as_of: datetime, names: Iterable[str]) -> _Pools:
-    start = as_of - LOOK_BACK
+    start = as_of - RANGE_PERIOD
     rows = _rows(region, product, as_of, start, names)
     ids, types, zones, price, known_since, at_start = zip(*rows, strict=True) if rows else [()] * 6
-    since = np.array([micros(time) for time in known_since], dtype=np.int64)
-    low, high = _range(ids, since, np.array(at_start, dtype=np.float64), start, as_of)
-    too_short = since > micros(as_of - SHORTEST_HISTORY)
+    since = np.array([to_microseconds(time) for time in known_since], dtype=np.int64)
+    low, high = _price_range(ids, since, np.array(at_start, dtype=np.float64), start, as_of)
+    too_short = since > to_microseconds(as_of - MIN_HISTORY)
     low[too_short] = high[too_short] = np.nan
     return _Pools(types, zones, np.array(price, dtype=np.float64), low, high)
 
@@ -184,11 +170,10 @@ def _rows(
     region: str, product: Product, as_of: datetime, start: datetime, names: Iterable[str]
 ) -> list[tuple[int, str, str, Decimal, datetime, Decimal]]:
     """
-    Return the pools whose price is certain: id, type, zone, price in force at ``as_of``, since
-    when its history is known, and the price in force at ``start`` or at that moment, if later.
+    Return the pools whose price is known: id, type, zone, price in force at ``as_of``, start of the
+    known history, and the price in force at ``start`` or at that moment, if later.
     """
-    known = Coverage.objects.filter(pool=OuterRef("pk"), since__lte=as_of, until__gte=as_of)
-    earliest = known.values("pool").annotate(earliest=Min("since")).values("earliest")
+    earliest = coverage_at(as_of).values("pool").annotate(earliest=Min("since")).values("earliest")
     begin = Greatest(OuterRef("known_since"), Value(start, output_field=DateTimeField()))
     before = SpotPrice.objects.filter(pool=OuterRef("pk"), at__lte=begin).order_by("-at")
     return list(
@@ -201,7 +186,7 @@ def _rows(
     )
 
 
-def _range(
+def _price_range(
     ids: Sequence[int],
     since: NDArray[np.int64],
     at_start: NDArray[np.float64],
@@ -216,8 +201,8 @@ def _range(
     if rows:
         index = np.array([index_of[row[0]] for row in rows], dtype=np.intp)
         price = np.array([row[2] for row in rows], dtype=np.float64)
-        # What was known before a gap in the history is not of this range.
-        certain = np.array([micros(row[1]) for row in rows]) >= since[index]
-        np.fmin.at(low, index[certain], price[certain])
-        np.fmax.at(high, index[certain], price[certain])
+        # Prices from before a gap in the history do not count.
+        is_known = np.array([to_microseconds(row[1]) for row in rows]) >= since[index]
+        np.fmin.at(low, index[is_known], price[is_known])
+        np.fmax.at(high, index[is_known], price[is_known])
     return low, high

@@ -1,4 +1,4 @@
-"""Keeping the store fresh: for an evaluation, as far as it needs; for the regions in use, ahead."""
+"""Refreshing market data: what one evaluation needs, and periodically the regions in use."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -6,22 +6,22 @@ from datetime import datetime, timedelta
 
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.instance_types import types_named
+from spot_optimizer.aws.instance_types import instance_types_named
 from spot_optimizer.aws.products import NoPrices, Product
-from spot_optimizer.aws.zones import zone_ids as zones_of
+from spot_optimizer.aws.zones import zone_ids as fetch_zone_ids
 from spot_optimizer.engine.market import InstanceType
 from spot_optimizer.errors import AwsRefused
-from spot_optimizer.market import ingest
-from spot_optimizer.market.arrays import Comparable, engine_instance_type
-from spot_optimizer.market.models import InstanceTypeFacts
+from spot_optimizer.market.arrays import engine_instance_type
+from spot_optimizer.market.ingest.instance_types import store_instance_types
+from spot_optimizer.market.models import Comparable, InstanceTypeFacts
 from spot_optimizer.market.refresh import (
-    Errand,
-    Reached,
-    fetch_advisor,
-    fetch_first_prices,
-    fetch_news,
-    fetch_on_demand,
-    fetch_types,
+    CompleteUntil,
+    RefreshContext,
+    backfill_prices,
+    fetch_new_prices,
+    refresh_advisor_bands,
+    refresh_instance_types,
+    refresh_on_demand_prices,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,49 +38,44 @@ def ensure_market(
     report: Callable[[str], None],
 ) -> datetime:
     """
-    Have all that an evaluation needs of ``access.region``; return up to when prices are complete.
+    Fetch the market data that an evaluation needs; return up to when the prices are complete.
 
-    Within five minutes of the last time nothing is asked of AWS, and the moment is the same one.
-    After that, one price history is asked for; in a new region, everything. ``say`` is told what
-    is done before it is done. What was fetched before a refusal or time-out stays.
+    Within five minutes of the last refresh nothing is fetched, and the result is the same moment.
+    Later only new spot prices are fetched; for a new region, everything. ``report`` is called with
+    a sentence before each step. Data fetched before an error stays stored.
 
-    :raises AwsRefused: AWS answered with an error
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
-    :raises NoPrices: the region sells no comparable type as spot
+    :raises AwsRefused: AWS returned an error
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
+    :raises NoPrices: the region offers no comparable type as spot
     """
-    errand = Errand(access, zone_ids, product, deadline, now, report)
-    fetch_types(errand, comparable)
-    fetch_on_demand(errand)
-    fetch_advisor(errand)
-    types = InstanceTypeFacts.objects.comparable_to(*comparable)
+    context = RefreshContext(access, zone_ids, product, deadline, now, report)
+    refresh_instance_types(context, comparable)
+    refresh_on_demand_prices(context)
+    refresh_advisor_bands(context)
+    types = InstanceTypeFacts.objects.comparable_to(comparable)
     names = frozenset(types.values_list("name", flat=True))
-    reached = errand.reached(names)
-    if fetch_first_prices(errand, reached):
-        reached = errand.reached(names)
-    if fetch_news(errand, reached):
-        reached = errand.reached(names)
-    until = _complete_until(reached)
+    backfill_prices(context, context.complete_until(names))
+    fetch_new_prices(context, context.complete_until(names))
+    until = _earliest(context.complete_until(names))
     if until is None:
-        raise NoPrices(
-            f"{errand.region} sells no spot capacity that is comparable. Try another region."
-        )
+        raise NoPrices(f"{context.region} offers no comparable spot capacity. Try another region.")
     return until
 
 
 def ensure_type(*, access: AwsAccess, name: str, deadline: Deadline, now: datetime) -> InstanceType:
     """
-    Return what the instance type is; AWS is asked where that is not known yet.
+    Return the facts of an instance type; fetch them from AWS if they are not stored.
 
-    :raises AwsRefused: AWS answered with an error: ``InvalidInstanceType`` for an unknown name
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error: ``InvalidInstanceType`` for an unknown name
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
-    known = InstanceTypeFacts.objects.filter(pk=name)
-    if not known.exists():
-        ingest.store_types(types_named(access, [name], deadline=deadline), now=now)
-    facts = known.first()
+    stored = InstanceTypeFacts.objects.filter(pk=name)
+    if not stored.exists():
+        store_instance_types(instance_types_named(access, [name], deadline=deadline), now=now)
+    facts = stored.first()
     if facts is None:
         raise AwsRefused(
-            "AWS has nothing to tell about this instance type. Check its name.",
+            "AWS describes no instance type with this name. Check its name.",
             aws_code="InvalidInstanceType",
         )
     return engine_instance_type(facts)
@@ -95,32 +90,35 @@ def refresh_region(
     report: Callable[[str], None] = logger.info,
 ) -> datetime | None:
     """
-    Bring what is watched of one region up to ``now``, with the first credentials that work.
+    Refresh the watched types of one region, with the first credentials that AWS accepts.
 
-    Return up to when its prices are complete then; None if no credentials worked, or nothing is
-    watched. The next candidate is taken from the iterable only when the one before was refused.
+    Return up to when the prices are complete; None if no credentials are accepted, or no type is
+    watched. The next candidate is only tried when AWS refused the one before.
 
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
     for access in candidates:
         try:
-            zones = zones_of(access, deadline=deadline)
-            return _refreshed(Errand(access, zones, product, deadline, now, report))
+            zone_ids = fetch_zone_ids(access, deadline=deadline)
+            return _refresh(RefreshContext(access, zone_ids, product, deadline, now, report))
         except AwsRefused as refusal:
             logger.warning("%r cannot refresh the market: %s", access, refusal)
     return None
 
 
-def _refreshed(errand: Errand) -> datetime | None:
-    fetch_on_demand(errand)
-    fetch_advisor(errand)
-    fetch_news(errand, errand.reached(), fresh=timedelta(0))
-    fresh = {
-        name: until for name, until in errand.reached().items() if until and until >= errand.now
-    }
-    return _complete_until(fresh)
+def _refresh(context: RefreshContext) -> datetime | None:
+    refresh_on_demand_prices(context)
+    refresh_advisor_bands(context)
+    fetch_new_prices(context, context.complete_until(), fresh=timedelta(0))
+    return _earliest(
+        {
+            name: until
+            for name, until in context.complete_until().items()
+            if until and until >= context.now
+        }
+    )
 
 
-def _complete_until(reached: Reached) -> datetime | None:
-    """Return up to when the prices of all of them are complete; None if those of none are."""
-    return min((until for until in reached.values() if until is not None), default=None)
+def _earliest(complete_until: CompleteUntil) -> datetime | None:
+    """Return up to when the prices of all types are complete; None if no type has prices."""
+    return min((until for until in complete_until.values() if until is not None), default=None)

@@ -1,28 +1,28 @@
 """
-What is known of the spot market, with zone *ids*: names of zones differ by account.
+Market data, with zone *ids*: the names of zones differ between accounts.
 
-A price is stored when it changes, and is in force until the next one. Nothing here is ever updated
-but how far the knowledge reaches.
+A price is stored when it changes, and is in force until the next change. Prices and bands are never
+updated; only the end of the period in which they are complete is.
 """
 
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Cast
 
-# How long the names AWS gives may be, with room.
+# Maximum lengths of names in AWS, with some reserve.
 NAME = 32
 PRODUCT = 64
 
 
 class Region(models.Model):
-    """A region of which something is known."""
+    """A region with stored market data."""
 
     name = models.CharField(primary_key=True, max_length=NAME)
-    # Another one whenever something is learned of the region: it keys what is kept in memory.
+    # Changes with each write to the region's data: part of the key of cached snapshots.
     version = models.UUIDField(default=uuid4)
 
     class Meta:
@@ -34,19 +34,23 @@ class Region(models.Model):
 
 class PoolQuerySet(models.QuerySet["Pool"]):
     def known(self, *, at: datetime) -> Self:
-        """Those whose price at ``at`` is known for certain."""
-        reaching = Coverage.objects.filter(pool=OuterRef("pk"), since__lte=at, until__gte=at)
-        return self.filter(Exists(reaching))
+        """Those whose price at ``at`` is known."""
+        return self.filter(Exists(coverage_at(at)))
+
+
+def coverage_at(at: datetime) -> models.QuerySet["Coverage"]:
+    """Return the periods of a pool (``OuterRef("pk")``) that include ``at``."""
+    return Coverage.objects.filter(pool=OuterRef("pk"), since__lte=at, until__gte=at)
 
 
 def in_force(field: str, *, at: datetime) -> Subquery:
-    """Return ``field`` of a pool's price in force at ``at``; None where it has none."""
+    """Return ``field`` of a pool's price in force at ``at``, or None."""
     changes = SpotPrice.objects.filter(pool=OuterRef("pk"), at__lte=at).order_by("-at")
     return Subquery(changes.values(field)[:1])
 
 
 class Pool(models.Model):
-    """Spot capacity that has one price: a type in a zone, for a product."""
+    """A spot pool: an instance type in a zone, for a product. It has one price at a time."""
 
     region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="pools")
     zone_id = models.CharField(max_length=NAME)
@@ -87,7 +91,7 @@ class SpotPrice(models.Model):
 
 
 class Coverage(models.Model):
-    """From ``since`` to ``until`` every change of the pool's price is known."""
+    """From ``since`` to ``until`` all changes of the pool's price are stored."""
 
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="coverage")
     since = models.DateTimeField()
@@ -109,7 +113,7 @@ class Coverage(models.Model):
 
 
 class WatchedType(models.Model):
-    """A type whose spot prices in a region are asked for; up to ``until`` they are complete."""
+    """A type whose spot prices each refresh fetches; up to ``until`` they are complete."""
 
     region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="watched_types")
     product = models.CharField(max_length=PRODUCT)
@@ -130,7 +134,7 @@ class WatchedType(models.Model):
 
 
 class Refresh(models.Model):
-    """When a region was last asked for something that changes seldom."""
+    """When data that changes rarely was last fetched for a region."""
 
     region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="refreshes")
     what = models.CharField(max_length=64)
@@ -148,7 +152,7 @@ class Refresh(models.Model):
 
 
 class OnDemandPrice(models.Model):
-    """Since ``at`` we have known that an hour on demand costs ``price``. [USD/h]"""
+    """At ``at`` we learned that an hour on demand costs ``price``. [USD/h]"""
 
     region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="on_demand_prices")
     instance_type = models.CharField(max_length=NAME)
@@ -173,7 +177,7 @@ class OnDemandPrice(models.Model):
 
 
 class AdvisorBand(models.Model):
-    """Since ``at`` we have known that the Spot Advisor puts the type into ``band``."""
+    """At ``at`` we learned the Spot Advisor's interruption band of the type."""
 
     region = models.ForeignKey(Region, on_delete=models.CASCADE, related_name="advisor_bands")
     instance_type = models.CharField(max_length=NAME)
@@ -198,17 +202,33 @@ class AdvisorBand(models.Model):
         return f"{self.instance_type}: band {self.band}"
 
 
+class Comparable(NamedTuple):
+    """Which types are comparable: the architecture, and from half to twice the vCPUs."""
+
+    architecture: str
+    vcpu: int
+
+    @property
+    def min_vcpus(self) -> int:
+        return -(-self.vcpu // 2)
+
+    @property
+    def max_vcpus(self) -> int:
+        return 2 * self.vcpu
+
+
 class InstanceTypeFactsQuerySet(models.QuerySet["InstanceTypeFacts"]):
-    def comparable_to(self, architecture: str, vcpu: int) -> Self:
-        """Those of this architecture with from half to twice as many vCPUs, by name."""
-        near = self.filter(vcpu__gte=-(-vcpu // 2), vcpu__lte=2 * vcpu)
-        # SQLite cannot ask what a JSON list contains, but both can ask what its text does.
+    def comparable_to(self, size: Comparable) -> Self:
+        """Those of the same architecture and a comparable number of vCPUs, by name."""
+        near = self.filter(vcpu__range=(size.min_vcpus, size.max_vcpus))
+        # SQLite has no "contains" lookup for JSON lists, so this searches the list's text.
         text = Cast("architectures", models.TextField())
-        return near.alias(text=text).filter(text__contains=f'"{architecture}"').order_by("name")
+        matching = near.alias(text=text).filter(text__contains=f'"{size.architecture}"')
+        return matching.order_by("name")
 
 
 class InstanceTypeFacts(models.Model):
-    """What an instance type is, the same in every region."""
+    """The facts of an instance type, the same in every region."""
 
     name = models.CharField(primary_key=True, max_length=NAME)
     vcpu = models.PositiveIntegerField()

@@ -1,41 +1,48 @@
-"""What is fetched from AWS, and when it is due. Each step says what it does before it does it."""
+"""Fetching market data from AWS when it is due. Each step reports what it is about to do."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.instance_types import comparable_types
-from spot_optimizer.aws.on_demand import on_demand_prices
-from spot_optimizer.aws.prices import SpotPrice, spot_prices
+from spot_optimizer.aws.instance_types import comparable_instance_types
+from spot_optimizer.aws.on_demand_prices import on_demand_prices
 from spot_optimizer.aws.products import Product
+from spot_optimizer.aws.spot_advisor import spot_advisor
+from spot_optimizer.aws.spot_prices import SpotPriceRow, spot_prices
 from spot_optimizer.errors import AwsRefused, AwsTimeout
-from spot_optimizer.market import ingest
-from spot_optimizer.market.arrays import Comparable
-from spot_optimizer.market.models import Refresh, WatchedType
-from spot_optimizer.market.refresh_log import ADVISOR, BEGINNING, asked_since, on_demand
+from spot_optimizer.market import refresh_log
+from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
+from spot_optimizer.market.ingest.instance_types import (
+    mark_complete,
+    store_instance_types,
+    watch_types,
+)
+from spot_optimizer.market.ingest.on_demand_prices import store_on_demand_prices
+from spot_optimizer.market.ingest.spot_prices import store_spot_prices
+from spot_optimizer.market.models import Comparable, WatchedType
+from spot_optimizer.market.refresh_log import ADVISOR, BEGINNING, on_demand
 
-FRESH = timedelta(minutes=5)  # so long nothing is asked again
-HISTORY = timedelta(days=8)  # what a new region's prices begin with: a week, and room
-TOO_OLD = timedelta(days=1)  # what was left alone for longer begins anew
-# AWS may publish a price a little after the moment it is in force from.
+FRESH = timedelta(minutes=5)  # prices that are not older are not fetched again
+BACKFILL = timedelta(days=8)  # history of a new type: the engine's seven days, and a reserve
+MAX_GAP = timedelta(days=1)  # after a longer gap, a type is backfilled again
+# AWS may publish a price a little after the moment from which it is in force.
 OVERLAP = timedelta(minutes=10)
 TYPES_EVERY = timedelta(days=7)
 ON_DEMAND_EVERY = timedelta(days=1)
 ADVISOR_EVERY = timedelta(hours=1)
-# The price history of so many types is fetched, and then kept whatever happens next.
-TYPES_AT_A_TIME = 30
-TELL_EVERY = 500  # on-demand prices; a page has a hundred
-GROUPS_AT_ONCE = 4  # AWS answers a page in about half a second, whoever else asks
+# A backfill is stored in groups of types: the finished groups stay if a later one fails.
+TYPES_PER_GROUP = 30
+CONCURRENT_GROUPS = 4  # AWS returns a page in about half a second, also to concurrent requests
+REPORT_EVERY = 500  # on-demand prices; a page has a hundred
 
-Reached = Mapping[str, datetime | None]  # a watched type, and up to when its prices are complete
+CompleteUntil = Mapping[str, datetime | None]  # watched type: up to when its prices are complete
 
 
-class Errand(NamedTuple):
-    """One trip to AWS: with what, for which product, until when, and whom to tell."""
+class RefreshContext(NamedTuple):
+    """The arguments that all steps of one refresh share."""
 
     access: AwsAccess
     zone_ids: Mapping[str, str]
@@ -48,178 +55,180 @@ class Errand(NamedTuple):
     def region(self) -> str:
         return self.access.region
 
-    def reached(self, names: Container[str] | None = None) -> Reached:
-        """
-        Return up to when the prices of what is watched are complete, of these types or of all.
+    def is_due(self, what: str, every: timedelta) -> bool:
+        return refresh_log.is_due(region=self.region, what=what, every=every, now=self.now)
 
-        The names are no part of the statement: three hundred there cost it ten times as much.
+    def valid_since(self, what: str) -> datetime:
+        """Return from when on stored values count: the first full refresh, or now if there is none.
+
+        So the first full refresh stores all values again, also those known from older files.
+        """
+        first = refresh_log.first_full_refresh(region=self.region, what=what, at=self.now)
+        return self.now if first == BEGINNING else first
+
+    def complete_until(self, names: Container[str] | None = None) -> CompleteUntil:
+        """
+        Return up to when the prices of the watched types are complete, of these names or of all.
+
+        The names are filtered in Python: three hundred of them in the query made it ten times
+        slower.
         """
         watched = WatchedType.objects.filter(region=self.region, product=self.product.description)
         rows = watched.order_by("instance_type").values_list("instance_type", "until")
         return {name: until for name, until in rows if names is None or name in names}
 
 
-def fetch_types(errand: Errand, comparable: Comparable) -> None:
-    """Learn once a week which comparable types the region offers, and watch those sold as spot."""
-    product = errand.product.description
-    what = f"types {comparable.architecture} {comparable.fewest}-{comparable.most} {product}"
-    if not _is_due(errand, what, TYPES_EVERY):
+def refresh_instance_types(context: RefreshContext, comparable: Comparable) -> None:
+    """Once a week, fetch the region's comparable types, and watch those offered as spot."""
+    architecture, fewest, most = comparable[0], comparable.min_vcpus, comparable.max_vcpus
+    product = context.product.description
+    what = f"types {architecture} {fewest}-{most} {product}"
+    if not context.is_due(what, TYPES_EVERY):
         return
-    errand.report(
-        f"Fetching the {comparable.architecture} instance types of {errand.region} with "
-        f"{comparable.fewest} to {comparable.most} vCPUs."
+    context.report(
+        f"Fetching the {architecture} instance types of {context.region} with "
+        f"{fewest} to {most} vCPUs."
     )
-    for facts in comparable_types(
-        errand.access,
-        architecture=comparable.architecture,
-        vcpus=_counts(comparable),
-        deadline=errand.deadline,
+    vcpus = _vcpu_counts(fewest, most)
+    for facts in comparable_instance_types(
+        context.access, architecture=architecture, vcpus=vcpus, deadline=context.deadline
     ):
-        ingest.store_types(facts, now=errand.now)
-        spot = [this.name for this in facts if "spot" in this.usage_classes]
-        ingest.watch(region=errand.region, product=product, instance_types=spot)
-    ingest.note_refresh(region=errand.region, what=what, now=errand.now)
+        store_instance_types(facts, now=context.now)
+        spot = [row.name for row in facts if "spot" in row.usage_classes]
+        watch_types(region=context.region, product=product, instance_types=spot)
+    refresh_log.record_refresh(region=context.region, what=what, now=context.now)
 
 
-def _counts(comparable: Comparable) -> list[int]:
-    """Return the counts of vCPUs to ask for: AWS takes 200 values, and there are no odd ones."""
-    step = 1 if comparable.most <= 8 else 2 if comparable.most <= 256 else 8
-    first = -(-comparable.fewest // step) * step
-    return list(range(first, comparable.most + 1, step))
+def _vcpu_counts(fewest: int, most: int) -> list[int]:
+    """Return the vCPU counts to filter by: AWS accepts 200, and large counts are never odd."""
+    step = 1 if most <= 8 else 2 if most <= 256 else 8
+    first = -(-fewest // step) * step
+    return list(range(first, most + 1, step))
 
 
-def fetch_on_demand(errand: Errand) -> None:
-    """Learn once a day what the region's types cost on demand."""
-    system = errand.product.operating_system
+def refresh_on_demand_prices(context: RefreshContext) -> None:
+    """Once a day, fetch the on-demand prices of all types of the region."""
+    system = context.product.operating_system
     what = on_demand(system)
-    if not _is_due(errand, what, ON_DEMAND_EVERY):
+    if not context.is_due(what, ON_DEMAND_EVERY):
         return
-    errand.report(f"Fetching the on-demand prices of {errand.region} for {system}.")
-    fetched = told = 0
+    context.report(f"Fetching the on-demand prices of {context.region} for {system}.")
+    fetched = reported = 0
     for prices in on_demand_prices(
-        errand.access, operating_system=system, deadline=errand.deadline
+        context.access, operating_system=system, deadline=context.deadline
     ):
-        ingest.store_on_demand(
-            region=errand.region,
+        store_on_demand_prices(
+            region=context.region,
             prices=prices,
-            learned_at=errand.now,
-            since=_since(errand, what),
+            learned_at=context.now,
+            since=context.valid_since(what),
         )
         fetched += len(prices)
-        if fetched >= told + TELL_EVERY:
-            told = fetched
-            errand.report(f"{fetched} on-demand prices fetched.")
-    if fetched > told:
-        errand.report(f"{fetched} on-demand prices fetched.")
-    ingest.note_all_told(region=errand.region, what=what, now=errand.now)
+        if fetched >= reported + REPORT_EVERY:
+            reported = fetched
+            context.report(f"{fetched} on-demand prices fetched.")
+    if fetched > reported:
+        context.report(f"{fetched} on-demand prices fetched.")
+    refresh_log.record_full_refresh(region=context.region, what=what, now=context.now)
 
 
-def fetch_advisor(errand: Errand) -> None:
-    """Learn once an hour what the Spot Advisor says. An evaluation can do without it."""
-    if not _is_due(errand, ADVISOR, ADVISOR_EVERY):
+def refresh_advisor_bands(context: RefreshContext) -> None:
+    """Once an hour, fetch the Spot Advisor's bands. A failure does not stop the evaluation."""
+    if not context.is_due(ADVISOR, ADVISOR_EVERY):
         return
-    errand.report("Fetching the Spot Advisor's interruption bands.")
+    context.report("Fetching the Spot Advisor's interruption bands.")
     try:
-        advisor = spot_advisor(deadline=errand.deadline)
-    except (AwsRefused, AwsTimeout) as refusal:
-        errand.deadline.check()
-        errand.report(f"The Spot Advisor cannot be read. {refusal} What was known before is used.")
+        advisor = spot_advisor(deadline=context.deadline)
+    except (AwsRefused, AwsTimeout) as error:
+        context.deadline.check()
+        context.report(f"The Spot Advisor cannot be read. {error} The stored bands are used.")
         return
-    ingest.store_advisor(
-        region=errand.region,
+    store_advisor_bands(
+        region=context.region,
         rows=advisor.rows,
-        learned_at=errand.now,
-        since=_since(errand, ADVISOR),
+        learned_at=context.now,
+        since=context.valid_since(ADVISOR),
     )
-    ingest.note_all_told(region=errand.region, what=ADVISOR, now=errand.now)
+    refresh_log.record_full_refresh(region=context.region, what=ADVISOR, now=context.now)
 
 
-def fetch_first_prices(errand: Errand, reached: Reached) -> bool:
+def backfill_prices(context: RefreshContext, complete_until: CompleteUntil) -> bool:
     """
-    Fetch a week of prices of those types that have none, or that were left alone too long.
+    Fetch eight days of prices of those types that have none, or whose prices ended too long ago.
 
     Return whether there were any.
     """
-    known = _known(errand, reached)
-    names = [name for name in reached if name not in known]
+    recent = _recent(context, complete_until)
+    names = [name for name in complete_until if name not in recent]
     if not names:
         return False
-    errand.report(
-        f"Fetching {HISTORY.days} days of spot prices of {len(names)} instance types in "
-        f"{errand.region}: they are new here."
+    context.report(
+        f"Fetching {BACKFILL.days} days of spot prices of {len(names)} instance types in "
+        f"{context.region} that have no recent prices."
     )
-    since, done, fetched = errand.now - HISTORY, 0, 0
-    groups = [names[i : i + TYPES_AT_A_TIME] for i in range(0, len(names), TYPES_AT_A_TIME)]
-    for group, prices in _several_at_once(errand, groups, since):
-        _store(errand, group, prices, since)
+    since, done, fetched = context.now - BACKFILL, 0, 0
+    groups = [names[i : i + TYPES_PER_GROUP] for i in range(0, len(names), TYPES_PER_GROUP)]
+    for group, prices in _fetch_groups(context, groups, since):
+        _store(context, group, prices, since)
         done, fetched = done + len(group), fetched + len(prices)
-        errand.report(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
+        context.report(f"{fetched} spot prices fetched, {done} of {len(names)} types done.")
     return True
 
 
-def _several_at_once(
-    errand: Errand, groups: list[list[str]], since: datetime
-) -> Iterator[tuple[list[str], list[SpotPrice]]]:
-    """Yield each group of types with its prices, as they come. Threads fetch and do no more."""
-    with ThreadPoolExecutor(max_workers=GROUPS_AT_ONCE) as pool:
-        asked = {pool.submit(_prices, errand, group, since): group for group in groups}
+def _fetch_groups(
+    context: RefreshContext, groups: list[list[str]], since: datetime
+) -> Iterator[tuple[list[str], list[SpotPriceRow]]]:
+    """Yield each group of types with its prices, in order of completion. The threads only fetch."""
+    with ThreadPoolExecutor(max_workers=CONCURRENT_GROUPS) as pool:
+        futures = {pool.submit(_fetch, context, group, since): group for group in groups}
         try:
-            for answer in as_completed(asked):
-                yield asked[answer], answer.result()
+            for future in as_completed(futures):
+                yield futures[future], future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def fetch_news(errand: Errand, reached: Reached, *, fresh: timedelta = FRESH) -> bool:
-    """Fetch the prices since the last time, if that was longer ago than ``fresh``: was it?"""
-    known = _known(errand, reached)
-    oldest = min(known.values(), default=errand.now)
-    if oldest >= errand.now - fresh:
+def fetch_new_prices(
+    context: RefreshContext, complete_until: CompleteUntil, *, fresh: timedelta = FRESH
+) -> bool:
+    """Fetch the prices since the last refresh; return False if that is at most ``fresh`` ago."""
+    recent = _recent(context, complete_until)
+    oldest = min(recent.values(), default=context.now)
+    if oldest >= context.now - fresh:
         return False
-    errand.report(f"Fetching the spot prices of {errand.region} since {oldest:%H:%M} UTC.")
+    context.report(f"Fetching the spot prices of {context.region} since {oldest:%H:%M} UTC.")
     since = oldest - OVERLAP
-    _store(errand, list(known), _prices(errand, list(known), since), since)
+    _store(context, list(recent), _fetch(context, list(recent), since), since)
     return True
 
 
-def _known(errand: Errand, reached: Reached) -> dict[str, datetime]:
-    begin = errand.now - TOO_OLD
-    return {name: until for name, until in reached.items() if until is not None and until >= begin}
+def _recent(context: RefreshContext, complete_until: CompleteUntil) -> dict[str, datetime]:
+    start = context.now - MAX_GAP
+    return {name: until for name, until in complete_until.items() if until and until >= start}
 
 
-def _prices(errand: Errand, instance_types: list[str], since: datetime) -> list[SpotPrice]:
+def _fetch(
+    context: RefreshContext, instance_types: list[str], since: datetime
+) -> list[SpotPriceRow]:
     pages = spot_prices(
-        errand.access,
+        context.access,
         instance_types=instance_types,
-        products=[errand.product.description],
-        zone_ids=errand.zone_ids,
+        products=[context.product.description],
+        zone_ids=context.zone_ids,
         since=since,
-        deadline=errand.deadline,
+        deadline=context.deadline,
     )
     return [price for page in pages for price in page]
 
 
 def _store(
-    errand: Errand, instance_types: list[str], prices: list[SpotPrice], since: datetime
+    context: RefreshContext, instance_types: list[str], prices: list[SpotPriceRow], since: datetime
 ) -> None:
-    """Store what is complete: all prices of these types since then."""
-    ingest.store_prices(region=errand.region, prices=prices, since=since, until=errand.now)
-    ingest.reach(
-        region=errand.region,
-        product=errand.product.description,
+    """Store all prices of these types since then, and mark them complete."""
+    store_spot_prices(region=context.region, prices=prices, since=since, until=context.now)
+    mark_complete(
+        region=context.region,
+        product=context.product.description,
         instance_types=instance_types,
-        until=errand.now,
+        until=context.now,
     )
-
-
-def _since(errand: Errand, what: str) -> datetime:
-    """Return from when on AWS tells this: the first time all is stored, known from files or not."""
-    since = asked_since(region=errand.region, what=what, at=errand.now)
-    return errand.now if since == BEGINNING else since
-
-
-def _is_due(errand: Errand, what: str, every: timedelta) -> bool:
-    fresh = Refresh.objects.filter(
-        region=errand.region, what=what, refreshed_at__gt=errand.now - every
-    )
-    return not fresh.exists()

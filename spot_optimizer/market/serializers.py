@@ -7,7 +7,7 @@ from spot_optimizer.aws.products import LINUX, PRODUCTS, Product
 from spot_optimizer.market.models import Pool, SpotPrice
 
 
-class Asked(serializers.Serializer):
+class MarketQuery(serializers.Serializer):
     region = RegionField()
     product = Choice([product.description for product in PRODUCTS], default=LINUX.description)
 
@@ -15,22 +15,22 @@ class Asked(serializers.Serializer):
         return next(product for product in PRODUCTS if product.description == name)
 
 
-class PoolsIn(Asked):
+class PoolsIn(MarketQuery):
     instance_type = serializers.CharField(max_length=32, required=False)
     as_of = serializers.DateTimeField(required=False)
 
 
-class HistoryIn(Asked):
+class HistoryIn(MarketQuery):
     instance_type = serializers.CharField(max_length=32)
     availability_zone = serializers.CharField(
         max_length=32, required=False, help_text="A zone id, such as use1-az1."
     )
     availability_zone_id = serializers.CharField(
-        max_length=32, required=False, help_text="The same, by the name it has in an answer."
+        max_length=32, required=False, help_text="The same, under the field's name in responses."
     )
 
     def get_fields(self) -> dict[str, Any]:
-        # "from" is no name that a class could give a field.
+        # "from" is a Python keyword, so it cannot be a class attribute.
         return super().get_fields() | {
             "from": serializers.DateTimeField(required=False),
             "to": serializers.DateTimeField(required=False),
@@ -39,11 +39,11 @@ class HistoryIn(Asked):
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         begin, end = fields.get("from"), fields.get("to")
         if begin and end and end < begin:
-            raise serializers.ValidationError({"to": "Give a moment that is not before from."})
+            raise serializers.ValidationError({"to": "Must not be before from."})
         zone_id = fields.pop("availability_zone_id", None)
         if zone_id and fields.setdefault("availability_zone", zone_id) != zone_id:
-            sentence = "Give it or availability_zone, not two zones."
-            raise serializers.ValidationError({"availability_zone_id": sentence})
+            message = "Use either this or availability_zone: the two differ."
+            raise serializers.ValidationError({"availability_zone_id": message})
         return fields
 
 

@@ -1,23 +1,26 @@
-"""Builders of what is known of a market."""
+"""Builders of market data for tests."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from spot_optimizer.aws.advisor import AdvisorRow
 from spot_optimizer.aws.instance_types import TypeFacts
-from spot_optimizer.aws.on_demand import OnDemandPrice
-from spot_optimizer.aws.prices import SpotPrice
+from spot_optimizer.aws.on_demand_prices import OnDemandPriceRow
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.market import ingest
+from spot_optimizer.aws.spot_advisor import AdvisorRow
+from spot_optimizer.aws.spot_prices import SpotPriceRow
+from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
+from spot_optimizer.market.ingest.instance_types import store_instance_types
+from spot_optimizer.market.ingest.on_demand_prices import store_on_demand_prices
+from spot_optimizer.market.ingest.spot_prices import store_spot_prices
 from spot_optimizer.testing import NOON
 
 REGION = "us-east-1"
 
 
-def some_type(name: str = "m5.large", **facts: Any) -> TypeFacts:
-    usual: dict[str, Any] = {
+def a_type(name: str = "m5.large", **facts: Any) -> TypeFacts:
+    defaults: dict[str, Any] = {
         "name": name,
         "vcpu": 2,
         "memory_mib": 8192,
@@ -36,7 +39,7 @@ def some_type(name: str = "m5.large", **facts: Any) -> TypeFacts:
         "current_generation": True,
         "network_interfaces": 3,
     }
-    return TypeFacts(**usual | facts)
+    return TypeFacts(**defaults | facts)
 
 
 def a_price(
@@ -46,33 +49,33 @@ def a_price(
     instance_type: str = "m5.large",
     zone_id: str = "use1-az1",
     product: str = LINUX.description,
-) -> SpotPrice:
-    """Return a spot price that is in force from so many hours after noon on; before, if below 0."""
+) -> SpotPriceRow:
+    """Return a spot price in force from ``hours`` after noon on (negative: before noon)."""
     at = NOON + timedelta(hours=hours)
-    return SpotPrice(zone_id, instance_type, product, Decimal(price), at)
+    return SpotPriceRow(zone_id, instance_type, product, Decimal(price), at)
 
 
 def a_market(
-    *prices: SpotPrice,
+    *prices: SpotPriceRow,
     types: tuple[TypeFacts, ...] = (),
     on_demand: Mapping[str, str] | None = None,
     bands: Mapping[str, int] | None = None,
     since: datetime = NOON - timedelta(days=8),
     until: datetime = NOON,
 ) -> None:
-    """Store a market that is known from ``since`` to ``until``."""
+    """Store market data that is complete from ``since`` to ``until``."""
     learned_at = since
-    ingest.store_types(types or (some_type(),), now=learned_at)
-    ingest.store_prices(region=REGION, prices=prices, since=since, until=until)
-    ingest.store_on_demand(
+    store_instance_types(types or (a_type(),), now=learned_at)
+    store_spot_prices(region=REGION, prices=prices, since=since, until=until)
+    store_on_demand_prices(
         region=REGION,
         prices=[
-            OnDemandPrice(name, "Linux", Decimal(price), learned_at)
+            OnDemandPriceRow(name, "Linux", Decimal(price), learned_at)
             for name, price in (on_demand or {"m5.large": "0.096"}).items()
         ],
         learned_at=learned_at,
     )
-    ingest.store_advisor(
+    store_advisor_bands(
         region=REGION,
         rows=[
             AdvisorRow(REGION, "Linux", name, band, 70)

@@ -18,8 +18,8 @@ from spot_optimizer.market.serializers import ChangeOut, HistoryIn, PoolOut, Poo
 PLACE = re.compile(r"[A-Za-z0-9.-]{1,32} [A-Za-z0-9-]{1,32}")
 
 
-class ByType(NewestFirst):
-    """Pages by type and zone; the next one is of the same moment, whatever is learned meanwhile."""
+class OrderedByPlace(NewestFirst):
+    """Pages by type and zone. The next page has the same ``as_of``, even after a refresh."""
 
     ordering = ("place", "pk")
 
@@ -32,7 +32,7 @@ class ByType(NewestFirst):
             raise _bad_cursor()
         return cursor
 
-    def answer(self, results: list[Any], as_of: datetime) -> Response:
+    def respond(self, results: list[Any], as_of: datetime) -> Response:
         self.base_url = replace_query_param(str(self.base_url), "as_of", _iso(as_of))
         response = self.get_paginated_response(results)
         response.data["as_of"] = _iso(as_of)
@@ -49,47 +49,49 @@ class NewestChangesFirst(NewestFirst):
 
 
 class PoolsView(APIView):
-    """The pools in force: at ``as_of``, or at the newest moment that is known completely."""
+    """The pools and their prices at ``as_of``, or at the newest moment with complete prices."""
 
-    pagination_class = ByType
+    pagination_class = OrderedByPlace
 
     @extend_schema(parameters=[PoolsIn], responses=PoolOut(many=True))
     def get(self, request: Request) -> Response:
-        asked = _checked(PoolsIn(data=request.query_params))
-        of = {name: asked[name] for name in ("region", "product")}
-        queries.get_region(asked["region"])
-        as_of = asked.get("as_of") or queries.newest_moment(**of)
-        pools = queries.pools_in_force(**of, as_of=as_of, instance_type=asked.get("instance_type"))
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(pools, request, view=self)
-        return pages.answer(list(PoolOut(page, many=True).data), as_of)
+        query = _validated(PoolsIn(data=request.query_params))
+        market = {name: query[name] for name in ("region", "product")}
+        queries.get_region(query["region"])
+        as_of = query.get("as_of") or queries.newest_moment(**market)
+        pools = queries.pools_in_force(
+            **market, as_of=as_of, instance_type=query.get("instance_type")
+        )
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(pools, request, view=self)
+        return paginator.respond(list(PoolOut(page, many=True).data), as_of)
 
 
 class HistoryView(APIView):
-    """The price changes of one type, the newest first, with the one in force at ``from``."""
+    """The price changes of one type, the newest first, including the one in force at ``from``."""
 
     pagination_class = NewestChangesFirst
 
     @extend_schema(parameters=[HistoryIn], responses=ChangeOut(many=True))
     def get(self, request: Request) -> Response:
-        asked = _checked(HistoryIn(data=request.query_params))
-        queries.get_region(asked["region"])
+        query = _validated(HistoryIn(data=request.query_params))
+        queries.get_region(query["region"])
         changes = queries.price_changes(
-            region=asked["region"],
-            product=asked["product"],
-            instance_type=asked["instance_type"],
-            zone_id=asked.get("availability_zone"),
-            since=asked.get("from"),
-            until=asked.get("to"),
+            region=query["region"],
+            product=query["product"],
+            instance_type=query["instance_type"],
+            zone_id=query.get("availability_zone"),
+            since=query.get("from"),
+            until=query.get("to"),
         )
-        pages = self.pagination_class()
-        page = pages.paginate_queryset(changes, request, view=self)
-        return pages.get_paginated_response(ChangeOut(page, many=True).data)
+        paginator = self.pagination_class()
+        page = paginator.paginate_queryset(changes, request, view=self)
+        return paginator.get_paginated_response(ChangeOut(page, many=True).data)
 
 
-def _checked(form: Any) -> dict[str, Any]:
-    form.is_valid(raise_exception=True)
-    fields: dict[str, Any] = form.validated_data
+def _validated(serializer: Any) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
     return fields
 
 
@@ -98,5 +100,5 @@ def _iso(moment: datetime) -> str:
 
 
 def _bad_cursor() -> Invalid:
-    sentence = "Take it from next or previous of the page before, unchanged."
-    return Invalid("cursor is not valid.", errors={"cursor": [sentence]})
+    message = "Use the cursor from next or previous of the page before, unchanged."
+    return Invalid("cursor is not valid.", errors={"cursor": [message]})

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from spot_optimizer.aws import call_metrics as counting
+from spot_optimizer.aws import call_metrics
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.tests.conftest import an_access, soon
@@ -12,7 +12,7 @@ from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 @pytest.fixture(autouse=True)
 def _no_codes_yet(monkeypatch):
-    monkeypatch.setattr(counting, "_codes", set())
+    monkeypatch.setattr(call_metrics, "_codes", set())
 
 
 def counted(code):
@@ -27,7 +27,7 @@ def ask(access):
 
 def test_invented_codes_are_one_kind(wire):
     access, others = an_access(), counted("other")
-    for number in range(counting.MOST_CODES + 6):
+    for number in range(call_metrics.MAX_CODES + 6):
         wire.refuses(f"Invented{number}")
         with pytest.raises(AwsRefused):
             ask(access)

@@ -5,16 +5,16 @@ from decimal import Decimal
 
 import pytest
 
-from spot_optimizer.aws.advisor import spot_advisor
+from spot_optimizer.aws.iam_policy import MOVE_ACTIONS, READ_ACTIONS
 from spot_optimizer.aws.identity import caller_identity
-from spot_optimizer.aws.instance_types import comparable_types, types_named
+from spot_optimizer.aws.instance_types import comparable_instance_types, instance_types_named
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.interruptions import interruption_signal
-from spot_optimizer.aws.on_demand import on_demand_prices
+from spot_optimizer.aws.on_demand_prices import on_demand_prices
 from spot_optimizer.aws.permissions import check_permissions
-from spot_optimizer.aws.policy import MOVE_ACTIONS, READ_ACTIONS
-from spot_optimizer.aws.prices import spot_prices
 from spot_optimizer.aws.products import NoPrices, product_of
+from spot_optimizer.aws.spot_advisor import spot_advisor
+from spot_optimizer.aws.spot_prices import spot_prices
 from spot_optimizer.aws.tests.conftest import an_access, soon
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
@@ -93,7 +93,7 @@ class TestTypes:
     def test_tells_facts_of_named_types(self, access):
         facts = {
             this.name: this
-            for this in types_named(access, ["m5.large", "g4dn.xlarge"], deadline=soon())
+            for this in instance_types_named(access, ["m5.large", "g4dn.xlarge"], deadline=soon())
         }
 
         m5, g4dn = facts["m5.large"], facts["g4dn.xlarge"]
@@ -105,13 +105,15 @@ class TestTypes:
         assert g4dn.local_storage_gb == 125
 
     def test_a_share_of_an_accelerator_is_not_a_whole_one(self, access):
-        [facts] = types_named(access, ["g6f.2xlarge"], deadline=soon())
+        [facts] = instance_types_named(access, ["g6f.2xlarge"], deadline=soon())
 
         assert (facts.accelerator, facts.accelerators) == ("NVIDIA L4, 0.25 of one", 1)
 
     def test_asks_for_all_pages_of_what_is_comparable(self, access):
         pages = list(
-            comparable_types(access, architecture="x86_64", vcpus=[1, 2, 3, 4], deadline=soon())
+            comparable_instance_types(
+                access, architecture="x86_64", vcpus=[1, 2, 3, 4], deadline=soon()
+            )
         )
 
         facts = [this for page in pages for this in page]
@@ -122,7 +124,7 @@ class TestTypes:
 
     def test_refuses_an_unknown_name(self, access):
         with pytest.raises(AwsRefused) as refusal:
-            types_named(access, ["m5.nothing"], deadline=soon())
+            instance_types_named(access, ["m5.nothing"], deadline=soon())
 
         assert refusal.value.code == "aws_InvalidInstanceType"
 
@@ -162,7 +164,7 @@ class TestSpotPrices:
     def test_come_page_by_page_until_the_last(self, access):
         names = [
             this.name
-            for page in comparable_types(
+            for page in comparable_instance_types(
                 access, architecture="x86_64", vcpus=[2, 4], deadline=soon()
             )
             for this in page
@@ -215,7 +217,7 @@ class TestSpotAdvisor:
         rows = [row for row in advisor.rows if row.region == access.region]
         assert {"Linux", "Windows"} == {row.operating_system for row in rows}
         assert {row.band for row in rows} <= set(range(5))
-        assert advisor.as_of.tzinfo is not None
+        assert advisor.modified_at.tzinfo is not None
 
 
 class TestInterruptionSignal:

@@ -3,13 +3,13 @@ import time
 import pytest
 
 from spot_optimizer.aws import clients
-from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.aws.deadline import Deadline
 from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.iam_policy import ACTIONS
 from spot_optimizer.aws.identity import caller_identity
-from spot_optimizer.aws.policy import ACTIONS
+from spot_optimizer.aws.spot_advisor import spot_advisor
 from spot_optimizer.aws.tests.conftest import KEY, SECRET, TOKEN, an_access, soon
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 

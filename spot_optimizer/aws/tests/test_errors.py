@@ -3,11 +3,11 @@ import traceback
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from spot_optimizer.aws.advisor import spot_advisor
 from spot_optimizer.aws.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import describe_instance
-from spot_optimizer.aws.on_demand import on_demand_prices
+from spot_optimizer.aws.on_demand_prices import on_demand_prices
+from spot_optimizer.aws.spot_advisor import spot_advisor
 from spot_optimizer.aws.tests.conftest import KEY, SECRET, TOKEN, an_access, soon
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
@@ -62,7 +62,7 @@ class TestTranslatedErrors:
         refusal = refusal_of(describe)
 
         assert refusal.code == f"aws_{code}"
-        assert "AWS has trouble of its own" in str(refusal)
+        assert "failed inside AWS" in str(refusal)
         assert "Try again in a minute" in str(refusal)
         assert "documentation" not in str(refusal)
         assert len(wire.asked) == 3
@@ -70,7 +70,7 @@ class TestTranslatedErrors:
     def test_know_the_trouble_of_aws_whatever_its_status(self, wire):
         wire.refuses("InternalError", status=400)
 
-        assert "AWS has trouble of its own" in str(refusal_of(describe))
+        assert "failed inside AWS" in str(refusal_of(describe))
 
     @pytest.mark.parametrize(
         "code",
@@ -133,5 +133,5 @@ class TestTranslatedErrors:
         refusal = refusal_of(lambda: caller_identity(an_access(), deadline=soon()))
 
         assert refusal.code == "aws_timeout"
-        assert "local AWS does not answer" in str(refusal)
+        assert "local AWS does not respond" in str(refusal)
         assert "manage.py quickstart" in str(refusal)

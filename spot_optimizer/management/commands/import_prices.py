@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from spot_optimizer.errors import DomainError
-from spot_optimizer.market.importers.advisor_bands import import_advisor
+from spot_optimizer.market.importers.advisor_bands import import_advisor_bands
 from spot_optimizer.market.importers.instance_types import import_instance_types
 from spot_optimizer.market.importers.on_demand_prices import import_on_demand_prices
 from spot_optimizer.market.importers.spot_prices import import_spot_prices
@@ -48,7 +48,7 @@ def _import_table(table: Table, advance: Advance) -> str:
         return f"{read.rows:,} spot prices read, {read.changes:,} changes new"
     imports = {
         Kind.ON_DEMAND_PRICES: import_on_demand_prices,
-        Kind.ADVISOR: import_advisor,
+        Kind.ADVISOR: import_advisor_bands,
         Kind.INSTANCE_TYPES: import_instance_types,
     }
     return f"{imports[table.kind](table.path, advance=advance):,} {table.kind.value} read"

@@ -1,4 +1,4 @@
-"""The Spot Advisor's bands, from a document that was kept."""
+"""Importing a stored Spot Advisor document: its interruption bands."""
 
 import gzip
 import json
@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from spot_optimizer.aws.advisor import advisor_rows
+from spot_optimizer.aws.spot_advisor import parse_advisor_rows
 from spot_optimizer.errors import Invalid
-from spot_optimizer.market import ingest
 from spot_optimizer.market.importers.tables import Advance
+from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
 
-# The date it was retrieved; "b" is the second time that day.
+# The date of retrieval; "b" marks the second document of a day.
 NAME = re.compile(r"(\d{4}-\d\d-\d\d)(b?)\.json\.gz")
 
 
-def import_advisor(path: Path, *, advance: Advance) -> int:
+def import_advisor_bands(path: Path, *, advance: Advance) -> int:
     """
-    Store the changes of the bands of all regions; return how many bands were read.
+    Store the changes of all regions' bands; return how many bands were read.
 
-    :raises Invalid: it is no Advisor document, or its name tells no date
+    :raises Invalid: the file is not an Advisor document, or its name contains no date
     """
     name = NAME.fullmatch(path.name)
     if name is None:
@@ -30,10 +30,10 @@ def import_advisor(path: Path, *, advance: Advance) -> int:
     if second:
         learned_at += timedelta(hours=12)
     try:
-        rows = list(advisor_rows(json.loads(gzip.decompress(path.read_bytes()))))
+        rows = list(parse_advisor_rows(json.loads(gzip.decompress(path.read_bytes()))))
     except (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise Invalid(f"{path} is no document of the Spot Advisor.") from error
-    for region, some in groupby(rows, key=lambda row: row.region):
-        ingest.store_advisor(region=region, rows=some, learned_at=learned_at)
+        raise Invalid(f"{path} is not a document of the Spot Advisor.") from error
+    for region, group in groupby(rows, key=lambda row: row.region):
+        store_advisor_bands(region=region, rows=group, learned_at=learned_at)
     advance(1)
     return len(rows)

@@ -1,4 +1,4 @@
-"""What instance types are, from a file."""
+"""Importing the facts of instance types from a Parquet file."""
 
 import json
 from datetime import UTC, datetime
@@ -8,29 +8,28 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from spot_optimizer.aws.instance_types import TypeFacts
-from spot_optimizer.market import ingest
 from spot_optimizer.market.importers.tables import Advance
+from spot_optimizer.market.ingest.instance_types import store_instance_types
 from spot_optimizer.market.models import InstanceTypeFacts
 
-# Types that the prices of earlier years tell of, and the file no longer does.
+# Types in the prices of earlier years that the file no longer contains.
 FORMER_TYPES = Path(__file__).with_name("former_types.json")
 DESCRIBED_AT = datetime(2026, 10, 1, tzinfo=UTC)
 
 
 def import_instance_types(path: Path, *, advance: Advance) -> int:
     """
-    Store the types that are not known yet: what AWS said itself is newer. Return the rows read.
+    Store the types that are not stored yet, as facts from AWS are newer; return the rows read.
 
-    The file is silent about network driver, volume driver and boot modes. They follow from the
-    hypervisor and the architecture, as they do for every type that EC2 describes but a few, which
-    are taken for less capable than they are.
+    The file has no columns for network driver, volume driver and boot modes. They are derived from
+    the hypervisor and the architecture. For a few types this understates what they support.
     """
     with pq.ParquetFile(path) as file:
         rows = file.read().to_pylist()
     facts = [_facts(row) for row in rows]
     facts += [_facts(row) for row in json.loads(FORMER_TYPES.read_text())]
-    known = set(InstanceTypeFacts.objects.values_list("name", flat=True))
-    ingest.store_types([this for this in facts if this.name not in known], now=DESCRIBED_AT)
+    stored = set(InstanceTypeFacts.objects.values_list("name", flat=True))
+    store_instance_types([row for row in facts if row.name not in stored], now=DESCRIBED_AT)
     advance(len(rows))
     return len(rows)
 
@@ -38,7 +37,7 @@ def import_instance_types(path: Path, *, advance: Advance) -> int:
 def _facts(row: dict[str, Any]) -> TypeFacts:
     architectures = tuple(row["architectures"].split(","))
     accelerator, accelerators = _accelerator(row)
-    is_nitro = row["hypervisor"] != "xen"  # bare metal has Nitro's devices, and no hypervisor
+    is_nitro = row["hypervisor"] != "xen"  # bare metal has Nitro devices without a hypervisor
     return TypeFacts(
         name=row["instance_type"],
         vcpu=row["vcpu"],
@@ -71,7 +70,7 @@ def _boot_modes(architectures: tuple[str, ...], row: dict[str, Any]) -> tuple[st
 def _accelerator(row: dict[str, Any]) -> tuple[str | None, int]:
     if row["gpu_name"]:
         name = f"{row['gpu_manufacturer']} {row['gpu_name']}"
-        # No whole one: a share, which is another accelerator.
+        # A count of 0 means a fraction of a GPU, which is not comparable to a whole one.
         return (name, row["gpu_count"]) if row["gpu_count"] else (f"{name}, a share", 1)
     if row["accelerator_name"]:
         name = row["accelerator_name"]

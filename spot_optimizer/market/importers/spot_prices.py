@@ -1,4 +1,4 @@
-"""The history of spot prices, from a file."""
+"""Importing a history of spot prices from a Parquet file."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,18 +11,23 @@ import pyarrow.parquet as pq
 from django.db import transaction
 from numpy.typing import NDArray
 
-from spot_optimizer.market import ingest
-from spot_optimizer.market.bulk_insert import insert_prices
-from spot_optimizer.market.history import MICROSECOND, History, change_points, moment
+from spot_optimizer.market.change_points import (
+    MICROSECOND,
+    PriceHistory,
+    change_points,
+    to_datetime,
+)
 from spot_optimizer.market.importers.tables import Advance
-from spot_optimizer.market.ingest import PoolKey, Span
+from spot_optimizer.market.ingest.bulk_insert import insert_prices
+from spot_optimizer.market.ingest.regions import lock_region
+from spot_optimizer.market.ingest.spot_prices import PoolKey, Span, extend_coverage, pool_ids
 
 BATCH = 20_000  # rows
-# The collectors saw each price again within so long; a pool without a row for longer had ended.
-HOLDS = timedelta(hours=60)
+# The files repeat each price within this time: a pool without a row for longer has ended.
+MAX_REPEAT_INTERVAL = timedelta(hours=60)
 
 
-class Read(NamedTuple):
+class ImportResult(NamedTuple):
     rows: int
     changes: int
 
@@ -31,22 +36,22 @@ class _Rows(NamedTuple):
     """The rows of a file; ``pool`` is an index into ``keys``."""
 
     keys: list[tuple[str, PoolKey]]  # with the region
-    history: History
+    history: PriceHistory
 
 
-def import_spot_prices(path: Path, *, advance: Advance) -> Read:
+def import_spot_prices(path: Path, *, advance: Advance) -> ImportResult:
     """
-    Store the price changes of a file, once: the second time nothing is new.
+    Store the price changes of a file. Importing it again changes nothing.
 
-    A file is a complete history of its pools from the first row of each to the end of the file.
-    What it calls availability zone is taken for a zone id, even if it is some account's name.
+    A file is the complete history of each pool from its first row to the end of the file. Its
+    column ``availability_zone`` is used as the zone id, even if it contains zone names.
     """
     rows = _rows(path, advance)
     regions = np.array([region for region, _ in rows.keys])
     new = 0
     for region in sorted(set(regions.tolist())):
         new += _store(str(region), rows, regions == region)
-    return Read(rows.history.rows, new)
+    return ImportResult(rows.history.rows, new)
 
 
 def _rows(path: Path, advance: Advance) -> _Rows:
@@ -60,7 +65,9 @@ def _rows(path: Path, advance: Advance) -> _Rows:
             price = batch.column("price_usd_hour").to_numpy()
             prices.append(np.rint(price * 1_000_000).astype(np.int64))
             advance(batch.num_rows)
-    return _Rows(list(numbers), History(*(np.concatenate(part) for part in (pools, times, prices))))
+    return _Rows(
+        list(numbers), PriceHistory(*(np.concatenate(part) for part in (pools, times, prices)))
+    )
 
 
 def _numbered(batch: pa.RecordBatch, numbers: dict[tuple[str, PoolKey], int]) -> NDArray[np.int64]:
@@ -70,31 +77,30 @@ def _numbered(batch: pa.RecordBatch, numbers: dict[tuple[str, PoolKey], int]) ->
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
-def _store(region: str, rows: _Rows, is_here: NDArray[np.bool_]) -> int:
-    """Store the rows of one region: those of the pools that are here."""
-    numbers = np.flatnonzero(is_here)
-    ours = is_here[rows.history.pool]
-    history = History(*(column[ours] for column in rows.history))
+def _store(region: str, rows: _Rows, in_region: NDArray[np.bool_]) -> int:
+    """Store the rows of one region: those of the pools selected by ``in_region``."""
+    numbers = np.flatnonzero(in_region)
+    history = rows.history.filter(in_region[rows.history.pool])
     with transaction.atomic():
-        ingest.take(region)
-        ids = ingest.pool_ids(region, [rows.keys[number][1] for number in numbers])
+        lock_region(region)
+        ids = pool_ids(region, [rows.keys[number][1] for number in numbers])
         id_of = {int(number): ids[rows.keys[number][1]] for number in numbers}
         pool = np.array([id_of[int(number)] for number in history.pool], dtype=np.int64)
         history = history._replace(pool=pool)
         new = insert_prices(change_points(history))
-        ingest.cover(_spans(history))
+        extend_coverage(_spans(history))
     return new
 
 
-def _spans(history: History) -> Mapping[int, Span]:
-    """Return from when to when the price of each pool is known."""
-    holds = HOLDS // MICROSECOND
+def _spans(history: PriceHistory) -> Mapping[int, Span]:
+    """Return the period in which the prices of each pool are known."""
+    max_repeat = MAX_REPEAT_INTERVAL // MICROSECOND
     end = int(history.at.max())
     order = np.lexsort((history.at, history.pool))
     pool, at = history.pool[order], history.at[order]
     first = np.flatnonzero(np.r_[True, pool[1:] != pool[:-1]])
     last = np.r_[first[1:] - 1, len(pool) - 1]
     return {
-        int(pool[i]): Span(moment(at[i]), moment(min(end, int(at[j]) + holds)))
+        int(pool[i]): Span(to_datetime(at[i]), to_datetime(min(end, int(at[j]) + max_repeat)))
         for i, j in zip(first, last, strict=True)
     }

@@ -1,4 +1,4 @@
-"""Which files of a folder are tables of ours, and what each is a table of."""
+"""Finding the files that can be imported, and the kind of data in each."""
 
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from spot_optimizer.errors import Invalid, Missing
 
-ADVISOR = ".json.gz"
+ADVISOR_SUFFIX = ".json.gz"
 
-Advance = Callable[[int], None]  # is told how many rows more were read
+Advance = Callable[[int], None]  # called with the number of rows read since the last call
 
 
 class Kind(Enum):
@@ -22,7 +22,7 @@ class Kind(Enum):
     INSTANCE_TYPES = "instance types"
 
 
-# A table of one kind has at least these columns; kinds are tried in this order.
+# The columns that each kind requires. The first kind that fits is used.
 COLUMNS = {
     Kind.SPOT_PRICES: {
         "timestamp",
@@ -45,51 +45,51 @@ class Table(NamedTuple):
 
 def tables_at(path: Path) -> list[Table]:
     """
-    Return the table that is the file, or those of a folder and the folders in it.
+    Return the file as a table, or the tables of a folder and its subfolders.
 
-    In a folder, files of any other kind are passed over.
+    In a folder, files of other kinds are skipped.
 
-    :raises Missing: there is no such file or folder, or no table in it
-    :raises Invalid: the file is not a table of ours
+    :raises Missing: the path does not exist, or the folder contains no table
+    :raises Invalid: the file cannot be imported
     """
     if path.is_file():
         return [_table(path)]
     if not path.is_dir():
-        raise Missing(f"There is no file or folder {path}. Give the path of the market data.")
+        raise Missing(f"There is no file or folder {path}. Pass the path of the market data.")
     found = list(_tables_in(path))
     if not found:
-        raise Missing(f"{path} holds no table of prices, Advisor bands or instance types.")
+        raise Missing(f"{path} contains no table of prices, Advisor bands or instance types.")
     order = list(Kind)
     return sorted(found, key=lambda table: (order.index(table.kind), table.path))
 
 
 def _tables_in(folder: Path) -> Iterator[Table]:
     for path in sorted(folder.rglob("*")):
-        if path.suffix == ".parquet" or path.name.endswith(ADVISOR):
+        if path.suffix == ".parquet" or path.name.endswith(ADVISOR_SUFFIX):
             try:
                 yield _table(path)
-            except NotOurs:
+            except UnknownTable:
                 continue
 
 
-class NotOurs(Invalid):
-    """A sound file, of something else."""
+class UnknownTable(Invalid):
+    """A valid Parquet file that contains other data."""
 
 
 def _table(path: Path) -> Table:
-    if path.name.endswith(ADVISOR):
+    if path.name.endswith(ADVISOR_SUFFIX):
         return Table(path, Kind.ADVISOR, 1)
     try:
         with pq.ParquetFile(path) as file:
             columns, rows = set(file.schema_arrow.names), file.metadata.num_rows
     except (pa.ArrowInvalid, OSError) as error:
         raise Invalid(
-            f"{path} cannot be read as a Parquet file. Check that it is whole."
+            f"{path} cannot be read as a Parquet file. Check that it is complete."
         ) from error
     for kind, needed in COLUMNS.items():
         if needed <= columns:
             return Table(path, kind, rows)
-    raise NotOurs(
-        f"{path} is no table of prices or instance types: its columns are "
+    raise UnknownTable(
+        f"{path} is not a table of prices or instance types: its columns are "
         f"{', '.join(sorted(columns))}."
     )

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from spot_optimizer.aws.products import LINUX, NoPrices
-from spot_optimizer.market.arrays import Comparable, load_snapshot
-from spot_optimizer.market.testing import REGION, a_market, a_price, some_type
+from spot_optimizer.market.arrays import load_snapshot
+from spot_optimizer.market.models import Comparable
+from spot_optimizer.market.testing import REGION, a_market, a_price, a_type
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +25,7 @@ class TestLoadSnapshot:
             a_price("0.03", hours=-100),
             a_price("0.035", hours=-1),
             a_price("0.05", hours=-200, instance_type="m5a.large", zone_id="use1-az2"),
-            types=(some_type("m5.large"), some_type("m5a.large")),
+            types=(a_type("m5.large"), a_type("m5a.large")),
             on_demand={"m5.large": "0.096"},
             bands={"m5a.large": 3},
         )
@@ -82,10 +83,10 @@ class TestLoadSnapshot:
         a_market(
             *(a_price("0.03", hours=-200, instance_type=name) for name in ("a", "b", "c", "d")),
             types=(
-                some_type("a", vcpu=1),
-                some_type("b", vcpu=4),
-                some_type("c", vcpu=5),
-                some_type("d", architectures=("arm64",)),
+                a_type("a", vcpu=1),
+                a_type("b", vcpu=4),
+                a_type("c", vcpu=5),
+                a_type("d", architectures=("arm64",)),
             ),
         )
 
@@ -94,7 +95,7 @@ class TestLoadSnapshot:
     def test_keeps_a_type_that_can_be_had_on_demand_only(self):
         a_market(
             a_price("0.03", hours=-200),
-            types=(some_type(), some_type("u.large", usage_classes=("on-demand",))),
+            types=(a_type(), a_type("u.large", usage_classes=("on-demand",))),
             on_demand={"m5.large": "0.096", "u.large": "1"},
         )
 

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.market.arrays import Comparable, load_snapshot
+from spot_optimizer.market.arrays import load_snapshot
 from spot_optimizer.market.models import (
     AdvisorBand,
+    Comparable,
     Coverage,
     InstanceTypeFacts,
     OnDemandPrice,
@@ -148,7 +149,7 @@ class TestRefusals:
         assert "There is no file or folder" in self.refusal(tmp_path / "nothing")
 
     def test_an_empty_folder(self, tmp_path):
-        assert "holds no table" in self.refusal(tmp_path)
+        assert "contains no table" in self.refusal(tmp_path)
 
     def test_a_file_that_is_no_table(self, tmp_path):
         (tmp_path / "x.parquet").write_text("nonsense")
@@ -163,7 +164,7 @@ class TestRefusals:
     )
     def test_a_document_of_something_else(self, tmp_path, content):
         (tmp_path / "2022-07-09.json.gz").write_bytes(content)
-        assert "no document of the Spot Advisor" in self.refusal(tmp_path)
+        assert "not a document of the Spot Advisor" in self.refusal(tmp_path)
 
     def test_a_document_without_a_date(self, tmp_path):
         (tmp_path / "advisor.json.gz").write_bytes(gzip.compress(b"{}"))

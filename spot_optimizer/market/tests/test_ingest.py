@@ -7,9 +7,16 @@ from itertools import pairwise
 import pytest
 from django.db import IntegrityError, connection
 
-from spot_optimizer.aws.advisor import AdvisorRow
-from spot_optimizer.aws.on_demand import OnDemandPrice as PriceOnDemand
-from spot_optimizer.market import ingest
+from spot_optimizer.aws.on_demand_prices import OnDemandPriceRow
+from spot_optimizer.aws.spot_advisor import AdvisorRow
+from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
+from spot_optimizer.market.ingest.instance_types import (
+    mark_complete,
+    store_instance_types,
+    watch_types,
+)
+from spot_optimizer.market.ingest.on_demand_prices import store_on_demand_prices
+from spot_optimizer.market.ingest.spot_prices import store_spot_prices
 from spot_optimizer.market.models import (
     AdvisorBand,
     Coverage,
@@ -21,7 +28,7 @@ from spot_optimizer.market.models import (
     WatchedType,
     in_force,
 )
-from spot_optimizer.market.testing import REGION, a_price, some_type
+from spot_optimizer.market.testing import REGION, a_price, a_type
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +36,7 @@ DAY = timedelta(days=1)
 
 
 def store(*prices, since=NOON - DAY, until=NOON):
-    return ingest.store_prices(region=REGION, prices=prices, since=since, until=until)
+    return store_spot_prices(region=REGION, prices=prices, since=since, until=until)
 
 
 def as_aws_answers(published, since, until):
@@ -211,9 +218,9 @@ class TestConstraints:
 
 class TestReach:
     def test_never_goes_back(self):
-        ingest.watch(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
+        watch_types(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
         for until in (NOON, NOON + DAY, NOON - DAY):
-            ingest.reach(
+            mark_complete(
                 region=REGION, product="Linux/UNIX", instance_types=["m5.large"], until=until
             )
 
@@ -221,8 +228,8 @@ class TestReach:
 
     def test_is_kept_when_a_type_is_watched_again(self):
         for _ in range(2):
-            ingest.watch(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
-            ingest.reach(
+            watch_types(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
+            mark_complete(
                 region=REGION, product="Linux/UNIX", instance_types=["m5.large"], until=NOON
             )
 
@@ -232,9 +239,9 @@ class TestReach:
 class TestStoreOnDemand:
     def test_keeps_changes_with_the_moment_we_learned_of_them(self):
         for hours, price in enumerate(["0.096", "0.0960", "0.1", "0.1000000000"]):
-            ingest.store_on_demand(
+            store_on_demand_prices(
                 region=REGION,
-                prices=[PriceOnDemand("m5.large", "Linux", Decimal(price), NOON)],
+                prices=[OnDemandPriceRow("m5.large", "Linux", Decimal(price), NOON)],
                 learned_at=NOON + timedelta(hours=hours),
             )
 
@@ -248,7 +255,7 @@ class TestStoreOnDemand:
 class TestStoreAdvisor:
     def test_keeps_changes_of_its_own_region_only(self):
         for hours, band in enumerate([1, 1, 4]):
-            ingest.store_advisor(
+            store_advisor_bands(
                 region=REGION,
                 rows=[
                     AdvisorRow(REGION, "Linux", "m5.large", band, 70),
@@ -263,16 +270,16 @@ class TestStoreAdvisor:
 
 class TestStoreTypes:
     def test_replaces_an_older_description(self):
-        ingest.store_types([some_type(accelerator="NVIDIA T4", accelerators=1)], now=NOON)
-        ingest.store_types([some_type(memory_mib=16384)], now=NOON + DAY)
+        store_instance_types([a_type(accelerator="NVIDIA T4", accelerators=1)], now=NOON)
+        store_instance_types([a_type(memory_mib=16384)], now=NOON + DAY)
 
         facts = InstanceTypeFacts.objects.get()
         assert (facts.memory_mib, facts.accelerator, facts.accelerators) == (16384, "", 0)
 
     def test_keeps_a_newer_description(self):
-        ingest.store_types([some_type(memory_mib=16384)], now=NOON)
-        ingest.store_types(
-            [some_type(memory_mib=4096), some_type("c5.large")], now=NOON - timedelta(days=30)
+        store_instance_types([a_type(memory_mib=16384)], now=NOON)
+        store_instance_types(
+            [a_type(memory_mib=4096), a_type("c5.large")], now=NOON - timedelta(days=30)
         )
 
         known = InstanceTypeFacts.objects.order_by("name").values_list(

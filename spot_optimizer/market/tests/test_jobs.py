@@ -9,28 +9,33 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from spot_optimizer.aws.advisor import AdvisorRow
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.on_demand import OnDemandPrice as OnDemandPriceOf
+from spot_optimizer.aws.on_demand_prices import OnDemandPriceRow
 from spot_optimizer.aws.products import LINUX, NoPrices
+from spot_optimizer.aws.spot_advisor import AdvisorRow
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout
-from spot_optimizer.market import ingest
-from spot_optimizer.market import refresh as fetching
-from spot_optimizer.market.arrays import Comparable, load_snapshot
-from spot_optimizer.market.ingest import note_refresh
+from spot_optimizer.market import refresh
+from spot_optimizer.market.arrays import load_snapshot
+from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
+from spot_optimizer.market.ingest.instance_types import (
+    store_instance_types,
+)
+from spot_optimizer.market.ingest.on_demand_prices import store_on_demand_prices
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (
     AdvisorBand,
+    Comparable,
     Coverage,
     OnDemandPrice,
     SpotPrice,
     WatchedType,
 )
 from spot_optimizer.market.queries import pools_in_force
-from spot_optimizer.market.testing import some_type
+from spot_optimizer.market.refresh_log import record_refresh
+from spot_optimizer.market.testing import a_type
 
 pytestmark = pytest.mark.django_db
 ALIKE = Comparable("x86_64", 2)
@@ -61,7 +66,7 @@ class Evaluation:
 
     def knows_all_but_spot_prices(self, now):
         for what in ("on-demand Linux", "advisor"):
-            note_refresh(region=self.access.region, what=what, now=now)
+            record_refresh(region=self.access.region, what=what, now=now)
 
     def ensure(self, now, comparable=FEW, seconds=60):
         self.told.clear()
@@ -166,15 +171,15 @@ class TestEnsureMarket:
     def learn_from_older_files(self, at):
         """What files tell of a type that AWS offers, and of one that it no longer does."""
         facts = [
-            some_type(name, architectures=("i386", "x86_64"), memory_mib=1)
+            a_type(name, architectures=("i386", "x86_64"), memory_mib=1)
             for name in ("t2.medium", "p2.xlarge")
         ]
         names = [this.name for this in facts]
-        prices = [OnDemandPriceOf(name, "Linux", Decimal(9), at) for name in names]
+        prices = [OnDemandPriceRow(name, "Linux", Decimal(9), at) for name in names]
         bands = [AdvisorRow("us-east-1", "Linux", name, 4, 1) for name in names]
-        ingest.store_types(facts, now=at)
-        ingest.store_on_demand(region="us-east-1", prices=prices, learned_at=at)
-        ingest.store_advisor(region="us-east-1", rows=bands, learned_at=at)
+        store_instance_types(facts, now=at)
+        store_on_demand_prices(region="us-east-1", prices=prices, learned_at=at)
+        store_advisor_bands(region="us-east-1", rows=bands, learned_at=at)
 
     def test_asks_nothing_of_aws_for_five_minutes(self, evaluation, now):
         first = evaluation.ensure(now)
@@ -231,8 +236,8 @@ class TestEnsureMarket:
         assert same(snapshot(now), before)
 
     def test_keeps_what_it_has_when_the_time_is_over(self, evaluation, emulator, now, monkeypatch):
-        monkeypatch.setattr(fetching, "TYPES_AT_A_TIME", 1)
-        monkeypatch.setattr(fetching, "GROUPS_AT_ONCE", 1)
+        monkeypatch.setattr(refresh, "TYPES_PER_GROUP", 1)
+        monkeypatch.setattr(refresh, "CONCURRENT_GROUPS", 1)
         emulator.delay("DescribeSpotPriceHistory", seconds=1, times=30)
 
         with pytest.raises(AwsTimeout):

@@ -5,8 +5,9 @@ from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.market.arrays import Comparable, load_snapshot
-from spot_optimizer.market.testing import REGION, a_market, a_price, some_type
+from spot_optimizer.market.arrays import load_snapshot
+from spot_optimizer.market.models import Comparable
+from spot_optimizer.market.testing import REGION, a_market, a_price, a_type
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +71,7 @@ class TestPools:
                 for zone in range(1, 4)
                 for n in range(6)
             ),
-            types=(some_type("m5.large"), some_type("m5a.large"), some_type("c5.large")),
+            types=(a_type("m5.large"), a_type("m5a.large"), a_type("c5.large")),
             on_demand={"m5.large": "0.096", "c5.large": "0.085"},
             bands={"m5.large": 0, "m5a.large": 4},
         )

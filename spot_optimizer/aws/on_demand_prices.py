@@ -1,4 +1,9 @@
-"""On-demand prices, from the Price List."""
+"""
+Price List ``GetProducts``: on-demand prices.
+
+The API is served from us-east-1 for all regions. It returns at most 100 products per page, each as
+a JSON text.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,12 +13,11 @@ from typing import Any, NamedTuple
 
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
 
-PAGE = 100  # the most that AWS answers at a time
+PAGE_SIZE = 100
 
 
-class OnDemandPrice(NamedTuple):
+class OnDemandPriceRow(NamedTuple):
     """Since ``since``, an hour of this type costs ``price`` on demand. [USD/h]"""
 
     instance_type: str
@@ -28,16 +32,16 @@ def on_demand_prices(
     operating_system: str,
     instance_type: str | None = None,
     deadline: Deadline,
-) -> Iterator[list[OnDemandPrice]]:
+) -> Iterator[list[OnDemandPriceRow]]:
     """
     Yield the on-demand prices of the region, of one type or of all, page by page.
 
-    They are for shared tenancy, without software or licences on top of the operating system.
+    They are for shared tenancy, without software or licenses on top of the operating system.
 
-    :raises AwsRefused: AWS answered with an error
-    :raises AwsTimeout: AWS did not answer, or not within the deadline
+    :raises AwsRefused: AWS returned an error
+    :raises AwsTimeout: AWS did not respond, or not before the deadline
     """
-    wanted = {
+    fields = {
         "regionCode": access.region,
         "operatingSystem": operating_system,
         "tenancy": "Shared",
@@ -46,34 +50,31 @@ def on_demand_prices(
         "licenseModel": "No License required",
     }
     if instance_type is not None:
-        wanted["instanceType"] = instance_type
-    asked: dict[str, Any] = {
+        fields["instanceType"] = instance_type
+    request: dict[str, Any] = {
         "ServiceCode": "AmazonEC2",
-        "MaxResults": PAGE,
+        "MaxResults": PAGE_SIZE,
         "Filters": [
             {"Type": "TERM_MATCH", "Field": field, "Value": value}
-            for field, value in wanted.items()
+            for field, value in fields.items()
         ],
     }
-    while True:
-        with translated_errors(deadline):
-            answer = access.client("pricing").get_products(**asked)
-            products = [json.loads(text) for text in answer["PriceList"]]
-            page = [price for product in products for price in _prices(product)]
-            asked["NextToken"] = answer.get("NextToken", "")
-        yield page
-        if not asked["NextToken"]:
-            return
+    return access.pages("pricing", "get_products", request, _parse, deadline=deadline)
 
 
-def _prices(product: Mapping[str, Any]) -> Iterator[OnDemandPrice]:
+def _parse(response: Mapping[str, Any]) -> list[OnDemandPriceRow]:
+    products = [json.loads(text) for text in response["PriceList"]]
+    return [price for product in products for price in _prices(product)]
+
+
+def _prices(product: Mapping[str, Any]) -> Iterator[OnDemandPriceRow]:
     attributes = product["product"]["attributes"]
     for term in product["terms"].get("OnDemand", {}).values():
         for dimension in term["priceDimensions"].values():
             price = Decimal(dimension["pricePerUnit"].get("USD", "0"))
-            # The list has entries of price 0: they are no offers.
+            # The list contains entries of price 0, which cannot be bought.
             if dimension["unit"] == "Hrs" and price.is_finite() and price > 0:
-                yield OnDemandPrice(
+                yield OnDemandPriceRow(
                     instance_type=attributes["instanceType"],
                     operating_system=attributes["operatingSystem"],
                     price=price,

@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_optimizer.market.history import (
-    History,
+from spot_optimizer.market.change_points import (
+    PriceHistory,
     change_points,
-    dollars,
-    history_of,
-    micros,
-    moment,
-    without_known,
+    drop_known,
+    price_history,
+    to_datetime,
+    to_dollars,
+    to_microseconds,
 )
 from spot_optimizer.testing import NOON
 
@@ -27,7 +27,7 @@ ROWS = st.lists(
 
 def a_history(rows):
     columns = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    return History(columns[:, 0], columns[:, 1], columns[:, 2])
+    return PriceHistory(columns[:, 0], columns[:, 1], columns[:, 2])
 
 
 def in_force(rows, pool, at):
@@ -73,21 +73,21 @@ class TestWithoutKnown:
     def test_drops_only_a_first_price_that_is_in_force_already(self):
         changes = a_history([(1, 5, 10), (1, 6, 11), (2, 5, 10), (3, 5, 12)])
 
-        left = without_known(changes, {1: 10, 2: 11})
+        left = drop_known(changes, {1: 10, 2: 11})
 
         assert rows_of(left) == [(1, 6, 11), (2, 5, 10), (3, 5, 12)]
 
 
 class TestHistoryOf:
     def test_keeps_every_digit_that_aws_publishes(self):
-        history = history_of([7], [NOON], [Decimal("0.028700")])
+        history = price_history([7], [NOON], [Decimal("0.028700")])
 
-        assert rows_of(history) == [(7, micros(NOON), 28_700)]
-        assert dollars(history.price[0]) == Decimal("0.028700")
+        assert rows_of(history) == [(7, to_microseconds(NOON), 28_700)]
+        assert to_dollars(history.price[0]) == Decimal("0.028700")
 
     @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
     def test_keeps_every_moment(self, naive):
         at = naive.replace(tzinfo=UTC)
 
-        assert moment(micros(at)) == at
-        assert moment(micros(at + timedelta(microseconds=1))) > at
+        assert to_datetime(to_microseconds(at)) == at
+        assert to_datetime(to_microseconds(at + timedelta(microseconds=1))) > at

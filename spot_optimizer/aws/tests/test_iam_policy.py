@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from spot_optimizer.aws.policy import (
-    CLEAN_UP_ACTIONS,
+from spot_optimizer.aws.iam_policy import (
+    CLEANUP_ACTIONS,
     COPY_READ_ACTIONS,
     MOVE_ACTIONS,
     READ_ACTIONS,
@@ -46,7 +46,7 @@ def test_a_move_may_do_what_it_does_and_nothing_else():
         *READ_ACTIONS,
         *COPY_READ_ACTIONS,
         *MOVE_ACTIONS,
-        *CLEAN_UP_ACTIONS,
+        *CLEANUP_ACTIONS,
         "ec2:CreateTags",
     }
 
