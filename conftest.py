@@ -1,11 +1,62 @@
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from celery.contrib.testing.worker import start_worker
+from django.core.management import call_command
+from django.db import connection
 from django.test import override_settings
 
 pytest_plugins = ["spot_optimizer.emulator.testing"]
+
+WORKERS_PER_CORE = 1.5  # many tests wait for a process or a time-out
+SLOW_FOLDER = Path(__file__).parent / "spot_optimizer" / "tests"
+
+
+def pytest_configure() -> None:
+    """Let servers under test receive SIGINT, which a shell ignores for its background jobs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Distribute the whole suite only: chosen tests start sooner in one process."""
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return 0
+    return max(2, round(WORKERS_PER_CORE * len(os.sched_getaffinity(0))))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow files first, so that all workers end at about the same time."""
+    items.sort(key=lambda item: SLOW_FOLDER not in item.path.parents)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _migration_rows(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """Restore the rows that migrations create, after the transactional tests of a module."""
+    if not any(
+        _is_transactional(item) for item in request.session.items if item.path == request.path
+    ):
+        yield
+        return
+    request.getfixturevalue("django_db_setup")
+    with django_db_blocker.unblock():
+        rows = connection.creation.serialize_db_to_string()
+    yield
+    with django_db_blocker.unblock():
+        call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+        connection.creation.deserialize_db_from_string(rows)
+
+
+def _is_transactional(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return bool(marker and marker.kwargs.get("transaction")) or "transactional_db" in getattr(
+        item, "fixturenames", ()
+    )
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
-import redis
 import yaml
 from cryptography.fernet import Fernet
 
 from spot_optimizer.settings import BASE_DIR
 from spot_optimizer.tests.platform import START_WITHIN, free_port, until
+from spot_optimizer.tests.services import lease_services, release_services
 
 FILE = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*)|:\?[^}]*)?\}")
@@ -24,35 +23,25 @@ class Composed:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder, self.started = folder, []
-        own = f"{os.environ['DATABASE_URL']}_composed"
-        self.server, _, self.database = own.rpartition("/")
         self.values = {
             "SECRET_KEY": "composed-secret-key-0123456789-ABCDEFGHIJKLMNOPQRS",
             "JWT_SECRET_KEY": "composed-jwt-secret-9876543210-abcdefghijklmnopqrs",
             "ENCRYPTION_KEY": Fernet.generate_key().decode(),
         }
         self.environment = {
-            "DATABASE_URL": own,
-            "REDIS_URL": os.environ["REDIS_URL"],
+            **lease_services(),
             "VAR_DIR": str(folder / "var"),
             "API_HOST": "127.0.0.1",
             **environment,
         }
 
     def __enter__(self) -> "Composed":
-        self._administer('DROP DATABASE IF EXISTS "{}" WITH (FORCE)', 'CREATE DATABASE "{}"')
-        redis.from_url(self.environment["REDIS_URL"]).flushdb()
         return self
 
     def __exit__(self, *_: object) -> None:
         for service in self.started:
             service.kill()
-        self._administer('DROP DATABASE IF EXISTS "{}" WITH (FORCE)')
-
-    def _administer(self, *statements: str) -> None:
-        with psycopg.connect(f"{self.server}/postgres", autocommit=True) as admin:
-            for statement in statements:
-                admin.execute(statement.format(self.database))
+        release_services(self.environment)
 
     def start(self, name, *, number=1, **environment):
         service = Service(self, name, number, environment)

@@ -7,21 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
-import redis
 import urllib3
 import websockets
 
+from spot_optimizer.tests.services import lease_services, release_services
+
 ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN = 60  # [s]
-_numbers = count()  # two platforms at once share nothing
 
 
 def free_port() -> int:
@@ -45,7 +41,8 @@ SECRETS = ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY", "EVENTBRIDGE_SECRET
 
 def bare_environment() -> dict[str, str]:
     """Return our own environment without what a test run has set for itself."""
-    unwanted = {*SECRETS, "DJANGO_SETTINGS_MODULE"}
+    # Processes start faster with compiled modules.
+    unwanted = {*SECRETS, "DJANGO_SETTINGS_MODULE", "PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
@@ -127,7 +124,7 @@ class Platform(Edge):
     def __init__(self, var_dir: Path, **environment: str) -> None:
         self.var_dir, self.port, self.emulator_port = var_dir, free_port(), free_port()
         self.environment = {**bare_environment(), "VAR_DIR": str(var_dir)}
-        self.environment |= own_services() | environment
+        self.environment |= lease_services() | environment
         self.log = var_dir.parent / "platform.log"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -166,6 +163,7 @@ class Platform(Edge):
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        release_services(self.environment)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -178,36 +176,3 @@ class Platform(Edge):
     @property
     def facts(self) -> dict[str, Any]:
         return json.loads((self.var_dir / "quickstart.json").read_text())
-
-
-def own_services() -> dict[str, str]:
-    """
-    Where the suite runs on PostgreSQL and Redis, a database of each that nobody else has.
-
-    Their names follow from the suite's, so that two suites on one machine share nothing either.
-    """
-    url = os.environ.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        return {"DATABASE_URL": "", "REDIS_URL": ""}
-    number = next(_numbers)
-    own = f"{url}_platform_{number}"
-    with _administered(own) as (admin, name):
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        admin.execute(f'CREATE DATABASE "{name}"')
-    parts = urlsplit(os.environ["REDIS_URL"])
-    place = (int(parts.path.strip("/") or 0) + 1 + number % 6) % 16
-    redis_url = parts._replace(path=f"/{place}").geturl()
-    redis.from_url(redis_url).flushdb()
-    return {"DATABASE_URL": own, "REDIS_URL": redis_url}
-
-
-def drop_database(url: str) -> None:
-    with _administered(url) as (admin, name):
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@contextmanager
-def _administered(url: str) -> Iterator[tuple[psycopg.Connection, str]]:
-    server, _, name = url.rpartition("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        yield admin, name

@@ -1,6 +1,5 @@
 """The platform as compose runs it: separate processes on PostgreSQL and Redis, by environment."""
 
-import os
 import re
 import signal
 import subprocess
@@ -18,11 +17,10 @@ from spot_optimizer.tests.platform import (
     ROOT,
     Edge,
     bare_environment,
-    drop_database,
     free_port,
-    own_services,
 )
 from spot_optimizer.tests.process import Process
+from spot_optimizer.tests.services import is_on_services, lease_services, release_services
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 EMULATOR = ["python", "-m", "spot_optimizer.emulator"]  # in no production, so not in compose
@@ -36,8 +34,7 @@ SECRETS = {
 }
 
 needs_services = pytest.mark.skipif(
-    not os.environ.get("DATABASE_URL", "").startswith("postgres")
-    or not os.environ.get("REDIS_URL"),
+    not is_on_services(),
     reason="separate processes meet in PostgreSQL and Redis: set DATABASE_URL and REDIS_URL",
 )
 
@@ -96,7 +93,7 @@ class Processes:
     def __init__(
         self, folder: Path, services: dict[str, str] | None = None, **environment: str
     ) -> None:
-        self.folder, self._is_database_ours = folder, services is None
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         port, self.facts = free_port(), {}
         self.environment = {
@@ -106,7 +103,7 @@ class Processes:
             "VAR_DIR": str(folder / "var"),
             "BCRYPT_ROUNDS": "4",
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            **(services or own_services()),
+            **(services or lease_services()),
             **environment,
         }
         self.emulator = self._process(
@@ -180,8 +177,7 @@ class Processes:
                 process.process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-        if self._is_database_ours:
-            drop_database(self.environment["DATABASE_URL"])
+        release_services(self.environment)
 
 
 def _found(command: Sequence[str]) -> list[str]:

@@ -6,6 +6,9 @@ Secrets here open nothing. DATABASE_URL and REDIS_URL, where set, choose the rea
 
 import os
 
+from spot_optimizer.tests.services import isolate_worker
+
+isolate_worker()
 os.environ["ENV"] = "TEST"
 os.environ["SECRET_KEY"] = "tests-only-" + "s" * 40
 os.environ["JWT_SECRET_KEY"] = "tests-only-" + "j" * 40
