@@ -1,10 +1,10 @@
 """
-What a decision takes over 50, 500 and 5,000 candidate pools, and where the time goes.
+Measures a decision over 50, 500 and 5,000 candidate pools, and its parts.
 
-    python bench/evaluation.py        # on the database that DATABASE_URL names; SQLite otherwise
+    python bench/evaluation.py        # in the database of DATABASE_URL; SQLite by default
 
-The market is made up, 28 price changes a pool and week; all of it happens in one transaction that
-is rolled back. The baseline is to read the same price changes by one plain SQL statement.
+The market is synthetic, with 28 price changes per pool and week, and is rolled back afterwards. The
+baseline reads the same price changes with one SQL statement.
 """
 
 import argparse
@@ -31,49 +31,48 @@ def main(sizes: list[int], rounds: int) -> None:
     table = Table("pools", "SQL (baseline)", "load", "ratio", "engine", "cold", "warm", "write")
     for size in sizes:
         with transaction.atomic():
-            table.add_row(str(size), *_measured(size, rounds))
+            table.add_row(str(size), *_measure(size, rounds))
             transaction.set_rollback(True)
     Console().print(table, "milliseconds, medians")
 
 
-def _measured(size: int, rounds: int) -> list[str]:
+def _measure(size: int, rounds: int) -> list[str]:
     from lab.decisions.as_of import decide_as_of
     from sandbox.models import pack_pools
     from spot_optimizer.market import arrays
     from spot_optimizer.testing import NOON
 
-    _fill(size // ZONES)
+    _create_market(size // ZONES)
 
-    def decided() -> dict[str, Any]:
+    def decide() -> dict[str, Any]:
         return decide_as_of(
             instance_type="t0.large",
             zone="use1-az1",
             region="us-east-1",
             purchase="spot",
             at=NOON,
-            tell=lambda step: None,
         )
 
-    def median(ask: Callable[[], Any], *, cold: bool) -> float:
-        laps = []
+    def median(measured: Callable[[], Any], *, cold: bool) -> float:
+        milliseconds = []
         for _ in range(rounds):
             if cold:
                 arrays._snapshot.cache_clear()
             began = time.perf_counter()
-            ask()
-            laps.append((time.perf_counter() - began) * 1000)
-        return statistics.median(laps)
+            measured()
+            milliseconds.append((time.perf_counter() - began) * 1000)
+        return statistics.median(milliseconds)
 
-    plain, cold = median(_plain, cold=True), median(decided, cold=True)
-    warm = median(decided, cold=False)
-    engine = sum(step["ms"] for step in decided()["trace"])
-    pools = [decided()["current"]] * size
+    plain, cold = median(_select_prices, cold=True), median(decide, cold=True)
+    warm = median(decide, cold=False)
+    engine = sum(step["ms"] for step in decide()["trace"])
+    pools = [decide()["current"]] * size
     write, load = median(lambda: pack_pools(pools), cold=False), cold - warm
-    figures = [plain, load, load / plain, engine, cold, warm, write]
-    return [f"{figure:.1f}" for figure in figures]
+    numbers = [plain, load, load / plain, engine, cold, warm, write]
+    return [f"{number:.1f}" for number in numbers]
 
 
-def _plain() -> None:
+def _select_prices() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -81,7 +80,7 @@ def _plain() -> None:
         cursor.fetchall()
 
 
-def _fill(types: int) -> None:
+def _create_market(types: int) -> None:
     from spot_optimizer.market.testing import a_market, a_price, a_type
 
     names = [f"t{number}.large" for number in range(types)]

@@ -1,11 +1,11 @@
 """
-Do a thousand stored experiments come out as they are written, and how long does that take?
+Measures the replay of a thousand stored experiments, and checks that their results are equal.
 
     .venv/bin/python bench/replay.py        # after an evaluation, in the quick start's database
 
-Takes the newest experiment, varies its prices, preferences, mode, signal and model, stores what the
-engine decides each time, and replays it all with `manage.py replay --last`. Nothing stays: all of
-it happens in one transaction that is rolled back.
+Varies prices, preferences, mode, signal and model of the newest experiment, stores the engine's
+decision of each variation, and replays all with `manage.py replay --last`. Everything is done in
+one transaction, which is rolled back.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(count: int) -> None:
 
     newest = ExperimentLog.objects.first()
     if newest is None:
-        sys.exit("There is no experiment yet. Evaluate an instance first.")
+        sys.exit("No experiment is stored. Evaluate an instance first.")
     with transaction.atomic():
         hashes = store(newest, count)
         began = time.perf_counter()
@@ -54,29 +54,26 @@ def store(newest: Any, count: int) -> set[str]:
         serialize_inputs,
     )
 
-    base, generator, hashes = (
-        deserialize_inputs(zlib.decompress(newest.inputs)),
-        np.random.default_rng(8),
-        set(),
-    )
+    base = deserialize_inputs(zlib.decompress(newest.inputs))
+    generator, hashes = np.random.default_rng(8), set()
     for number in range(count):
         inputs = varied(base, number, generator)
-        frozen = serialize_inputs(inputs)
-        told = {
+        serialized = serialize_inputs(inputs)
+        body = {
             "model": {"id": newest.model_id, "name": newest.model_name, "version": "varied"},
             "model_fallback": None,
             "pipeline_mode": inputs.stages.pipeline_mode,
-            "inputs_hash": hash_of_serialized(frozen),
+            "inputs_hash": hash_of_serialized(serialized),
             "trace": [],
         }
-        hashes.add(told["inputs_hash"])
+        hashes.add(body["inputs_hash"])
         log_experiment(
             evaluation_id=uuid4(),
             owner=newest.owner,
             instance_id=newest.instance_id,
             outcome=decide(inputs),
-            inputs=frozen,
-            told=told,
+            inputs=serialized,
+            told=body,
             now=timezone.now(),
         )
     return hashes

@@ -1,58 +1,61 @@
-"""A decision on stored history: no AWS, no session, nothing written."""
+"""A decision on stored history: reads the database only, writes nothing."""
 
 from datetime import datetime
 from typing import Any
 
-from lab.decisions.decision import Tell, decide
+from lab.decisions.decision import decide
+from lab.decisions.inputs import build_inputs
 from lab.models import InstanceConfig
 from lab.queries import model_for
 from spot_optimizer.aws.products import LINUX
-from spot_optimizer.engine.inputs import Costs, Inputs, Preferences, Stages
 from spot_optimizer.engine.market import InstanceType, Machine
 from spot_optimizer.errors import Missing
 from spot_optimizer.market.arrays import engine_instance_type, load_snapshot
 from spot_optimizer.market.models import Comparable, InstanceTypeFacts
 
-LOAD_FIRST = "Load the history with manage.py import_prices, and check type, zone and moment."
+LOAD_FIRST = "Load the history with manage.py import_prices, and check type, zone and time."
 
 
 def decide_as_of(
-    *, instance_type: str, zone: str, region: str, purchase: str, at: datetime, tell: Tell
+    *, instance_type: str, zone: str, region: str, purchase: str, at: datetime
 ) -> dict[str, Any]:
     """
-    Decide for a Linux machine of a type in a zone, on what the market store knew at a moment.
+    Return the decision for a Linux machine on what the market store knew at a past time.
 
-    :raises Missing: the store knows no such type there
+    With the default config, preferences and costs, without a signal from AWS.
+
+    :raises Missing: the store has no facts of the type, or no prices in the zone
+    :raises NoPrices: the price of the machine itself, or of any comparable pool, is unknown
+    :raises ModelUnusable: no model can be used
     """
-    known = InstanceTypeFacts.objects.filter(pk=instance_type).first()
-    if known is None:
+    facts = InstanceTypeFacts.objects.filter(pk=instance_type).first()
+    if facts is None:
         raise Missing(f"No facts of {instance_type} are stored. {LOAD_FIRST}")
-    machine = _machine(engine_instance_type(known), zone, purchase)
-    comparable = Comparable(machine.architecture, known.vcpu)
+    machine = _machine(engine_instance_type(facts), zone, purchase)
+    comparable = Comparable(machine.architecture, facts.vcpu)
     market = load_snapshot(region=region, product=LINUX, as_of=at, comparable=comparable)
     if zone not in market.zones:
         known_zones = ", ".join(market.zones)
         raise Missing(f"No prices in {zone} are stored, only in {known_zones}. {LOAD_FIRST}")
-    asked = model_for(InstanceConfig())
-    inputs = Inputs(
+    config = InstanceConfig()
+    model_choice = model_for(config)
+    inputs = build_inputs(
         machine=machine,
         market=market,
-        preferences=Preferences(),
-        stages=Stages(),
-        costs=Costs(),
+        config=config,
+        preferences={},
         signal="NONE",
-        model=asked.model.model,
-        model_ref=asked.model.ref,
+        model=model_choice.model,
     )
-    return decide(inputs, asked=asked, zone_names={}, tell=tell).body
+    return decide(inputs, model_choice=model_choice, zone_names={}).body
 
 
-def _machine(facts: InstanceType, zone: str, purchase: str) -> Machine:
+def _machine(kind: InstanceType, zone: str, purchase: str) -> Machine:
     return Machine(
-        instance_type=facts.name,
+        instance_type=kind.name,
         zone=zone,
         purchase=purchase,
-        architecture="x86_64" if "x86_64" in facts.architectures else facts.architectures[0],
+        architecture="x86_64" if "x86_64" in kind.architectures else kind.architectures[0],
         virtualization_type="hvm",
         boot_mode=None,
         ena_support=True,

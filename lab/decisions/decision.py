@@ -1,4 +1,4 @@
-"""Between the engine and the contract: runs the pipeline, and says its outcome as the API does."""
+"""Runs the engine and returns its decision as the API shows it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,72 +10,85 @@ import numpy as np
 from lab.queries import Asked
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
-from spot_optimizer.engine.decision import Decision, PoolVerdict
-from spot_optimizer.engine.inputs import Inputs, Preferences
+from spot_optimizer.engine.decision import Decision
+from spot_optimizer.engine.inputs import Inputs
 from spot_optimizer.engine.serialization import hash_of_serialized, serialize_inputs
+from spot_optimizer.engine.texts.choice import reason_of
+from spot_optimizer.engine.texts.stages import trace_of
+from spot_optimizer.engine.trace import StageTrace
+from spot_optimizer.engine.verdicts import (
+    PoolVerdict,
+    ranked_verdicts,
+    rejected_verdicts,
+    verdict_of,
+)
 
-TOP = 10
-BANDS = ("<5%", "5-10%", "10-15%", "15-20%", ">20%")  # the Spot Advisor's, a month
-Tell = Callable[[dict[str, Any]], None]
+CANDIDATES = 10  # in a decision's body
+BANDS = ("<5%", "5-10%", "10-15%", "15-20%", ">20%")  # the Spot Advisor's, per month
 RISK_HORIZON_HOURS = 1
 
 
 class DecisionResult(NamedTuple):
-    """A decision as the API answers it, every pool with its verdict, and what the engine said."""
+    """A decision as the API returns it, all pools with their verdicts, and the engine's result."""
 
     body: dict[str, Any]
     pools: list[dict[str, Any]]
-    outcome: Decision
-    inputs: bytes  # as the engine freezes them
+    decision: Decision
+    serialized_inputs: bytes
 
 
-def preferences_of(stored: Mapping[str, Any]) -> Preferences:
-    return Preferences(**{name: stored[name] for name in Preferences._fields if name in stored})
+class StageTimer:
+    """Measures the stages; pass it as ``on_stage``."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self._began = perf_counter()
+
+    def __call__(self, _: StageTrace) -> None:
+        now = perf_counter()
+        self.milliseconds.append(round((now - self._began) * 1000, 2))
+        self._began = now
 
 
-def decide(
-    inputs: Inputs,
-    *,
-    asked: Asked,
-    zone_names: Mapping[str, str],
-    tell: Tell,
-) -> DecisionResult:
+def decide(inputs: Inputs, *, model_choice: Asked, zone_names: Mapping[str, str]) -> DecisionResult:
     """
-    Run the pipeline, tell each stage's trace as it ends, and return the decision.
+    Run the pipeline and return the decision.
 
-    ``zone_names`` maps zone ids to the account's own names; an id without a name stays as it is.
+    ``zone_names`` maps zone ids to the account's zone names; an id without a name stays an id.
 
-    :raises NoPrices: what the machine itself costs is unknown, so nothing can be compared with it
-    :raises ValueError: an input makes no sense (a bug of the caller)
+    :raises NoPrices: the price of the machine itself is unknown, so nothing can be compared with it
+    :raises ValueError: the inputs are invalid (a bug of the caller)
     """
-    trace: list[dict[str, Any]] = []
     _check_own_price(inputs)
-    named = _namer(zone_names)
-    outcome = _run(inputs, trace, tell, named)
-    current = outcome.pool(outcome.current)
-    kept = [_pool(verdict, zone_names) for verdict in outcome.ranked()]
-    rejected = [_pool(verdict, zone_names) for verdict in outcome.rejected()]
-    target = None if outcome.target is None else outcome.pool(outcome.target)
-    frozen = serialize_inputs(inputs)
+    timer = StageTimer()
+    decision = pipeline.decide(inputs, on_stage=timer)
+    serialized = serialize_inputs(inputs)
+    accepted = [_pool(verdict, zone_names) for verdict in ranked_verdicts(decision)]
+    rejected = [_pool(verdict, zone_names) for verdict in rejected_verdicts(decision)]
+    target = None if decision.target is None else verdict_of(decision, decision.target)
+    with_zone_names = _zone_name_writer(zone_names)
     body = {
-        "decision": outcome.decision,
-        "reason": named(outcome.reason),
-        "crash_probability": outcome.crash_probability,
+        "decision": decision.action,
+        "reason": with_zone_names(reason_of(decision)),
+        "crash_probability": decision.crash_probability,
         "risk_horizon_hours": RISK_HORIZON_HOURS,
         "aws_signal": inputs.signal,
-        "current": _pool(current, zone_names),
+        "current": _pool(verdict_of(decision, decision.current), zone_names),
         "target": None if target is None else _pool(target, zone_names),
-        "projected_savings": outcome.projected_savings._asdict(),
-        "candidates": kept[:TOP],
-        "counts": outcome.counts,
-        "trace": trace,
-        "model": asked.model.named,
-        "model_fallback": asked.fallback,
+        "projected_savings": decision.projected_savings._asdict(),
+        "candidates": accepted[:CANDIDATES],
+        "counts": decision.counts,
+        "trace": [
+            step | {"note": with_zone_names(step["note"]), "ms": ms}
+            for step, ms in zip(trace_of(decision), timer.milliseconds, strict=True)
+        ],
+        "model": model_choice.model.named,
+        "model_fallback": model_choice.fallback,
         "market_as_of": inputs.market.as_of,
         "pipeline_mode": inputs.stages.pipeline_mode,
-        "inputs_hash": hash_of_serialized(frozen),
+        "inputs_hash": hash_of_serialized(serialized),
     }
-    return DecisionResult(body, kept + rejected, outcome, frozen)
+    return DecisionResult(body, accepted + rejected, decision, serialized)
 
 
 def _check_own_price(inputs: Inputs) -> None:
@@ -83,39 +96,22 @@ def _check_own_price(inputs: Inputs) -> None:
     own_type = [kind.name == machine.instance_type for kind in market.types]
     is_known = bool(np.isfinite(market.on_demand_price[own_type]).any())
     if machine.purchase == "spot":
-        in_zone = [zone == machine.zone for zone in market.zones]
-        here = np.array(own_type)[market.type_index] & np.array(in_zone)[market.zone_index]
-        is_known &= bool(np.isfinite(market.spot_price[here]).any())
+        own_zone = [zone == machine.zone for zone in market.zones]
+        own_pool = np.array(own_type)[market.type_index] & np.array(own_zone)[market.zone_index]
+        is_known &= bool(np.isfinite(market.spot_price[own_pool]).any())
     if not is_known:
         raise NoPrices(
-            f"What {machine.instance_type} in {machine.zone} costs is not known at that moment, "
-            "so nothing can be compared with it. Check type, zone and moment."
+            f"The price of {machine.instance_type} in {machine.zone} is not known at that time, "
+            "so nothing can be compared with it. Check type, zone and time."
         )
 
 
-def _namer(zone_names: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what writes the account's own zone names where the engine says zone ids."""
+def _zone_name_writer(zone_names: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function that replaces zone ids in a text by the account's zone names."""
     if not zone_names:
         return str
     ids = re.compile("|".join(rf"\b{re.escape(zone_id)}\b" for zone_id in zone_names))
-    return lambda text: ids.sub(lambda found: zone_names[found[0]], text)
-
-
-def _run(
-    inputs: Inputs, trace: list[dict[str, Any]], tell: Tell, named: Callable[[str], str]
-) -> Decision:
-    stages = pipeline.run(inputs)
-    while True:
-        began = perf_counter()
-        try:
-            stage = next(stages)
-        except StopIteration as end:
-            outcome: Decision = end.value
-            return outcome
-        ms = round((perf_counter() - began) * 1000, 2)
-        step = stage.as_dict() | {"note": named(stage.note), "ms": ms}
-        trace.append(step)
-        tell(step)
+    return lambda text: ids.sub(lambda match: zone_names[match[0]], text)
 
 
 def _pool(verdict: PoolVerdict, zone_names: Mapping[str, str]) -> dict[str, Any]:

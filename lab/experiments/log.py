@@ -10,6 +10,7 @@ from lab.models import ExperimentLog
 from spot_optimizer.engine import pipeline
 from spot_optimizer.engine.decision import Decision
 from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash
+from spot_optimizer.engine.verdicts import verdict_of
 
 
 class Difference(NamedTuple):
@@ -45,7 +46,7 @@ def log_experiment(
         model_version=told["model"]["version"],
         model_fallback=told["model_fallback"],
         pipeline_mode=told["pipeline_mode"],
-        decision=outcome.decision,
+        decision=outcome.action,
         numbers=numbers_of(outcome),
         inputs_hash=told["inputs_hash"],
         inputs=zlib.compress(inputs),
@@ -63,7 +64,12 @@ def numbers_of(outcome: Decision) -> dict[str, Any]:
         "projected_savings": outcome.projected_savings._asdict(),
         "counts": outcome.counts,
         "stages": [
-            {"stage": trace.stage, "status": trace.status, "in": trace.in_, "out": trace.out}
+            {
+                "stage": trace.stage.value,
+                "status": trace.status,
+                "in": trace.candidates_in,
+                "out": trace.candidates_out,
+            }
             for trace in outcome.traces
         ],
     }
@@ -81,7 +87,7 @@ def replay(experiment: ExperimentLog) -> list[Difference]:
         return [Difference("inputs", "a decision's inputs", f"nothing to decide on: {error}")]
     found = {
         "inputs_hash": inputs_hash(inputs),
-        "decision": outcome.decision,
+        "decision": outcome.action,
         "pipeline_mode": inputs.stages.pipeline_mode,
         **numbers_of(outcome),
     }
@@ -98,8 +104,8 @@ def _stored(experiment: ExperimentLog, what: str) -> Any:
     return experiment.numbers.get(what)
 
 
-def _pool(outcome: Decision, row: int) -> dict[str, Any]:
-    verdict = outcome.pool(row)
+def _pool(outcome: Decision, index: int) -> dict[str, Any]:
+    verdict = verdict_of(outcome, index)
     return {
         "instance_type": verdict.instance_type,
         "availability_zone_id": verdict.zone,

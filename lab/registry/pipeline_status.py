@@ -2,34 +2,14 @@
 
 from typing import Any
 
+from lab.decisions.inputs import stages_of
 from lab.models import InstanceConfig
 from lab.queries import model_for
 from lab.registry.artifacts import ModelUnusable
-from spot_optimizer.engine.inputs import Stages
+from spot_optimizer.engine.stages import Stage
 
-DESCRIPTIONS = {
-    "input": "Takes every pool of the region that the market store knows a price of.",
-    "hardware": "Drops the types that the machine's image cannot boot on.",
-    "advisor": "Drops pools above the Spot Advisor band, where a session's advisor_filter is on.",
-    "right_sizing": "Drops machines that are larger than needed.",
-    "risk": "Asks the model how likely an interruption within the hour is.",
-    "safety_gate": "Drops pools more likely to be interrupted than the session's safety_gate.",
-    "ranking": "Orders the pools by what an hour is expected to cost.",
-    "signal": "Lets an interruption notice or a rebalance recommendation decide.",
-    "output": "Says the decision and why.",
-}
 BIN_PACKING = "Shares a larger machine's price among the copies it could host; a part of ranking."
 FAMILY_STRESS = "Tells the model how strained the prices of a family are; a part of risk."
-
-
-def stages_of(config: InstanceConfig) -> Stages:
-    """Return the switches of the engine as a config sets them."""
-    return Stages(
-        pipeline_mode=config.pipeline_mode,
-        enable_right_sizing=config.enable_right_sizing,
-        enable_family_stress=config.enable_family_stress,
-        enable_bin_packing=config.enable_bin_packing,
-    )
 
 
 def pipeline_status(config: InstanceConfig) -> dict[str, Any]:
@@ -39,7 +19,7 @@ def pipeline_status(config: InstanceConfig) -> dict[str, Any]:
     ``advisor`` and the height of ``safety_gate`` are each session's own preferences.
     """
     stages = stages_of(config)
-    status = {name: _part("active", text) for name, text in DESCRIPTIONS.items()}
+    status = {stage.value: _part("active", stage.description) for stage in Stage}
     status["advisor"]["status"] = "by_session"
     status["right_sizing"]["status"] = _active(stages.right_sizing_on)
     status["risk"] |= _risk(config)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.training.records import Offer, Records, end_of, start_of
-from spot_optimizer.engine.features import Features, features_from
+from spot_optimizer.engine.features import Features, compute_features
 
 WINDOW = timedelta(days=30)  # the Advisor speaks of the 30 days before
 ADVISOR = "advisor"  # where no spot prices were recorded, the Advisor's saving stands for them
@@ -67,7 +67,7 @@ def features_at(records: Records, source: str, moment: datetime) -> tuple[list[O
         bands = [advice[offer].band if offer in advice else -1 for offer in here]
         families = [name.partition(".")[0] for name in pools.types]
         parts.append(
-            features_from(
+            compute_features(
                 band=np.array(bands, dtype=np.int8),
                 price=np.array(pools.prices, dtype=np.float64),
                 low_7d=np.array(pools.lows, dtype=np.float64),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lab.training.examples import joined
 from lab.training.records import Offer, Records, start_of
-from spot_optimizer.engine.features import Features, features_from
+from spot_optimizer.engine.features import Features, compute_features
 
 HOUR, DAY = 3600, 86_400  # [s]
 EVERY = 900  # [s] between two questions
@@ -96,7 +96,7 @@ def features_then(facts: Facts, traces: list[Trace], moment: int) -> Features:
     from the second day on.
     """
     past = [_past(trace, moment) for trace in traces]
-    return features_from(
+    return compute_features(
         band=facts.band,
         price=np.array([prices[-1] for prices in past]),
         low_7d=_extreme(np.min, past, moment),

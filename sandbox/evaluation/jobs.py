@@ -10,10 +10,10 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models.functions import Now
 
-from lab.decisions.decision import DecisionResult, decide, preferences_of
+from lab.decisions.decision import DecisionResult, decide
+from lab.decisions.inputs import build_inputs
 from lab.experiments.log import log_experiment
 from lab.queries import Asked, get_config, model_for
-from lab.registry.pipeline_status import stages_of
 from sandbox import vault
 from sandbox.audit import note
 from sandbox.evaluation.step_publisher import LeaseLost, Teller
@@ -25,8 +25,8 @@ from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.interruptions import interruption_signal
 from spot_optimizer.aws.products import product_of
 from spot_optimizer.aws.zones import zone_names
-from spot_optimizer.engine.inputs import Costs, Inputs
 from spot_optimizer.engine.market import Machine
+from spot_optimizer.engine.stages import Stage
 from spot_optimizer.errors import Conflict, DomainError
 from spot_optimizer.market.arrays import load_snapshot
 from spot_optimizer.market.jobs import ensure_market, ensure_type
@@ -39,15 +39,15 @@ logger = logging.getLogger(__name__)
 TIME_LIMIT = 60.0  # [s]
 LEASE = timedelta(seconds=120)  # the limit and one last call: no lease ends under a living run
 LOG_TYPES = {
-    "input": "SCRAPER",
-    "hardware": "FILTER",
-    "advisor": "FILTER",
-    "right_sizing": "FILTER",
-    "risk": "MODEL",
-    "safety_gate": "FILTER",
-    "ranking": "DECISION",
-    "signal": "SIGNAL",
-    "output": "DECISION",
+    Stage.INPUT: "SCRAPER",
+    Stage.HARDWARE: "FILTER",
+    Stage.ADVISOR: "FILTER",
+    Stage.RIGHT_SIZING: "FILTER",
+    Stage.RISK: "MODEL",
+    Stage.SAFETY_GATE: "FILTER",
+    Stage.RANKING: "DECISION",
+    Stage.SIGNAL: "SIGNAL",
+    Stage.OUTPUT: "DECISION",
 }
 ALIVE = ("pending", "running")
 
@@ -125,19 +125,22 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> DecisionR
         now=now,
         report=lambda text: teller.tell(f"market: {text}", log("SCRAPER", text)),
     )
-    inputs = Inputs(
+    inputs = build_inputs(
         machine=_machine(instance, zone_ids),
         market=load_snapshot(
             region=session.aws_region, product=product, as_of=as_of, comparable=comparable
         ),
-        preferences=preferences_of(session.preferences),
-        stages=stages_of(config),
-        costs=Costs(),
+        config=config,
+        preferences=session.preferences,
         signal=signal,
-        model=asked.model.model,
-        model_ref=asked.model.ref,
+        model=asked.model,
     )
-    return decide(inputs, asked=asked, zone_names=names, tell=lambda step: _keep(teller, step))
+    result = decide(inputs, model_choice=asked, zone_names=names)
+    # One publication for all stages: together they take about 20 ms.
+    for step in result.body["trace"]:
+        stage = step["stage"]
+        teller.keep(stage, log(LOG_TYPES[stage], step["note"], stage=stage))
+    return result
 
 
 def _tell_fallback(teller: Teller, asked: Asked) -> None:
@@ -198,12 +201,6 @@ def _machine(instance: Instance, zone_ids: dict[str, str]) -> Machine:
     )
 
 
-def _keep(teller: Teller, step: dict[str, Any]) -> None:
-    # All stages take some 20 ms: a transaction for each would take longer, and nobody sees it.
-    stage, note = step["stage"], step["note"]
-    teller.keep(stage, log(LOG_TYPES[stage], note, stage=stage))
-
-
 def _settle(evaluation: Evaluation, teller: Teller, decided: DecisionResult, now: datetime) -> None:
     told = {"evaluation_id": str(evaluation.pk), "state": "decided", "error": None, **decided.body}
     savings = decided.body["projected_savings"]
@@ -226,8 +223,8 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: DecisionResult, now
             evaluation_id=evaluation.pk,
             owner=evaluation.session.user,
             instance_id=evaluation.session.instance_id,
-            outcome=decided.outcome,
-            inputs=decided.inputs,
+            outcome=decided.decision,
+            inputs=decided.serialized_inputs,
             told=decided.body,
             now=now,
         )

@@ -249,9 +249,9 @@ class TestReplay:
 
         told = replayed("--all")
 
-        assert told.endswith("5 replayed, 5 the same.\n")
-        assert "otherwise" not in told
-        assert replayed("--last", "2").endswith("2 replayed, 2 the same.\n")
+        assert told.endswith("5 replayed, 5 equal.\n")
+        assert "different" not in told
+        assert replayed("--last", "2").endswith("2 replayed, 2 equal.\n")
 
     def test_gives_the_same_whatever_the_preferences(self, market):
         session = an_emulated_session(market, lifecycle="on-demand")
@@ -265,7 +265,7 @@ class TestReplay:
 
         hashes = set(ExperimentLog.objects.values_list("inputs_hash", flat=True))
         assert len(hashes) == 4  # the first two differ in nothing, nor do the last two
-        assert told.endswith("6 replayed, 6 the same.\n")
+        assert told.endswith("6 replayed, 6 equal.\n")
 
     @pytest.mark.parametrize(
         ("fields", "said"),
@@ -284,7 +284,7 @@ class TestReplay:
         kept = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
         out = StringIO()
 
-        with pytest.raises(CommandError, match="1 came out otherwise") as refusal:
+        with pytest.raises(CommandError, match="1 with a different result") as refusal:
             call_command("replay", str(kept.pk), stdout=out)
 
         assert refusal.value.returncode == 1
@@ -315,4 +315,4 @@ class TestReplay:
         evaluated(an_emulated_session(market))
         path.unlink()
 
-        assert replayed("--all").endswith("1 replayed, 1 the same.\n")
+        assert replayed("--all").endswith("1 replayed, 1 equal.\n")

@@ -1,18 +1,18 @@
-"""What a risk model may look at: where each spot pool and its neighbors stand."""
+"""The features of risk models: the state of each spot pool and of its family and region."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spot_optimizer.engine.candidates import Rows
+from spot_optimizer.engine.candidates import Candidates
 
 Column = NDArray[np.float64]
 BANDS = 5  # of Spot Advisor, best to worst
 
 
 class Features(NamedTuple):
-    """One value for each of ``m`` spot pools; nan (band: -1) where a value is unknown."""
+    """One value for each of ``m`` spot pools; nan (band: -1): unknown."""
 
     advisor_band: NDArray[np.int8]
     price_position: Column
@@ -22,26 +22,42 @@ class Features(NamedTuple):
     region_stress_mean: Column
 
     def without_family_stress(self) -> "Features":
-        """Return the same pools with the stress of their families unknown."""
+        """Return the same features with the stress of the families unknown."""
         unknown = np.full_like(self.family_stress_mean, np.nan)
         return self._replace(family_stress_mean=unknown, family_stress_max=unknown)
 
 
-def features_of(rows: Rows) -> Features:
-    """Return the features of the spot pools among ``rows``, in their order."""
-    spots = slice(rows.spots)
-    _, families = np.unique([each.family for each in rows.types], return_inverse=True)
-    return features_from(
-        band=rows.band[spots],
-        price=rows.price[spots],
-        low_7d=rows.low_7d,
-        high_7d=rows.high_7d,
-        on_demand_price=rows.on_demand_price[spots],
-        family=families[rows.type_index[spots]],
+def features_of(candidates: Candidates) -> Features:
+    """
+    Return the features of the spot pools among the candidates, in their order.
+
+    Parameters
+    ----------
+    candidates : Candidates, m spot pools
+
+    Returns
+    -------
+    Features
+        Of m pools.
+
+    Raises
+    ------
+    ValueError
+        If a price is infinite or not above 0.
+    """
+    spot = slice(candidates.spot_count)
+    _, families = np.unique([each.family for each in candidates.types], return_inverse=True)
+    return compute_features(
+        band=candidates.band[spot],
+        price=candidates.price[spot],
+        low_7d=candidates.low_7d,
+        high_7d=candidates.high_7d,
+        on_demand_price=candidates.on_demand_price[spot],
+        family=families[candidates.type_index[spot]],
     )
 
 
-def features_from(
+def compute_features(
     *,
     band: NDArray[np.int8],
     price: ArrayLike,
@@ -51,7 +67,7 @@ def features_from(
     family: ArrayLike,
 ) -> Features:
     """
-    Return the features of the spot pools of one region at one moment: a decision's and a fit's.
+    Return the features of the spot pools of one region at one time.
 
     Parameters
     ----------
@@ -62,10 +78,19 @@ def features_from(
     family : array_like of int, shape (m,)
         Pools with the same number are of one family.
 
+    Returns
+    -------
+    Features
+        Of m pools.
+
     Raises
     ------
     ValueError
         If shapes differ, a price is infinite or not above 0, or a family is negative.
+
+    Notes
+    -----
+    Decisions and training both compute features here, so that a model sees the same numbers.
     """
     position = price_position(price, low_7d, high_7d)
     mean, highest = stress_of_others(position, family)
@@ -80,11 +105,23 @@ def features_from(
     )
 
 
-def known_bands(features: Features) -> NDArray[np.int8]:
+def validated_bands(features: Features) -> NDArray[np.int8]:
     """
-    Return the Advisor's bands; -1: not listed.
+    Return the Advisor's bands.
 
-    :raises ValueError: if one is above 4 or below -1
+    Parameters
+    ----------
+    features : Features, m pools
+
+    Returns
+    -------
+    ndarray of int8, shape (m,)
+        0…4; -1: not listed.
+
+    Raises
+    ------
+    ValueError
+        If a band is above 4 or below -1.
     """
     band = features.advisor_band
     if ((band < -1) | (band >= BANDS)).any():
@@ -94,7 +131,7 @@ def known_bands(features: Features) -> NDArray[np.int8]:
 
 def price_position(price: ArrayLike, low: ArrayLike, high: ArrayLike) -> Column:
     """
-    Return where each price stands in the range of its last 7 days.
+    Return the position of each price in its range of the last 7 days.
 
     Parameters
     ----------
@@ -104,7 +141,7 @@ def price_position(price: ArrayLike, low: ArrayLike, high: ArrayLike) -> Column:
     Returns
     -------
     ndarray, shape (m,)
-        0 (lowest) to 1 (highest). nan where a price is unknown or nothing has moved.
+        0 (lowest) to 1 (highest). nan if a price is unknown or the range is empty.
 
     Raises
     ------
@@ -113,8 +150,8 @@ def price_position(price: ArrayLike, low: ArrayLike, high: ArrayLike) -> Column:
 
     Notes
     -----
-    The price in force belongs to its own range, so a new low is 0 and a new high is 1. A flat
-    range has no places: it is evidence of neither stress nor calm, and is left unknown.
+    The price in force is part of the range, so a new low is 0 and a new high is 1. In a range of
+    width 0 every position is undefined: a constant price shows neither stress nor its absence.
     """
     prices, lows, highs = _columns(price=price, low=low, high=high)
     lows, highs = np.minimum(lows, prices), np.maximum(highs, prices)
@@ -126,7 +163,7 @@ def price_position(price: ArrayLike, low: ArrayLike, high: ArrayLike) -> Column:
 
 def discount_depth(spot_price: ArrayLike, on_demand_price: ArrayLike) -> Column:
     """
-    Return the part of the on-demand price that spot saves.
+    Return the share of the on-demand price that spot saves: 1 - spot / on demand.
 
     Parameters
     ----------
@@ -136,7 +173,7 @@ def discount_depth(spot_price: ArrayLike, on_demand_price: ArrayLike) -> Column:
     Returns
     -------
     ndarray, shape (m,)
-        Below 1, negative where spot is dearer; nan where a price is unknown.
+        Below 1, negative if spot costs more; nan if a price is unknown.
 
     Raises
     ------
@@ -149,19 +186,19 @@ def discount_depth(spot_price: ArrayLike, on_demand_price: ArrayLike) -> Column:
 
 def stress_of_others(position: ArrayLike, group: ArrayLike) -> tuple[Column, Column]:
     """
-    Return the mean and the highest price position of each pool's group, itself left out.
+    Return the mean and the highest price position of the other pools in each pool's group.
 
     Parameters
     ----------
     position : array_like, shape (m,)
-        Price positions, 0 to 1; nan: unknown, not counted.
+        Price positions, 0 to 1; nan: unknown, left out.
     group : array_like of int, shape (m,)
-        Pools with the same number belong together.
+        Pools with the same number are in one group.
 
     Returns
     -------
     mean, highest : ndarray, shape (m,)
-        nan where no other pool of the group has a known position.
+        nan if no other pool of the group has a known position.
 
     Raises
     ------
@@ -170,8 +207,8 @@ def stress_of_others(position: ArrayLike, group: ArrayLike) -> tuple[Column, Col
 
     Notes
     -----
-    Left out, because a pool's own rise is its own feature: counted twice, it would pass for a
-    neighbor's distress.
+    The pool itself is left out: its own position is a feature of its own, and would otherwise
+    count as stress of its neighbors, too.
     """
     values, groups = np.asarray(position, dtype=np.float64), np.asarray(group, dtype=np.intp)
     if values.shape != groups.shape or values.ndim != 1:

@@ -1,48 +1,85 @@
-"""What may stand in a row's way, judged for every row alone: facts, size, Spot Advisor."""
+"""The filters: each judges every candidate on its own, by hardware, size or Advisor band."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.candidates import Rows
+from spot_optimizer.engine.candidates import Candidates
 from spot_optimizer.engine.market import InstanceType, Machine
-from spot_optimizer.engine.policy.texts import CODES, KEPT, OVERSIZE, UNDERSIZE
+from spot_optimizer.engine.rejections import ACCEPTED, CODES
 
-Codes = NDArray[np.int8]  # into REASONS, one per row; 0: nothing in the way
+Codes = NDArray[np.int8]  # (c,) into REASONS; 0: accepted
 WORST_BAND = 4
+OVERSIZE = 2.0  # times the machine's vCPU or memory
+UNDERSIZE = 0.5  # of the machine's vCPU and memory, if smaller types are allowed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Screens:
-    """Each row's verdict by each screen, whether or not the stage that uses it is on."""
+class FilterResults:
+    """Rejection codes of ``c`` candidates by stage, whether or not the stage is enabled."""
 
-    entry: Codes
+    input: Codes
     hardware: Codes
-    smaller: NDArray[np.bool_]  # kept out by its size alone, and let in by allow_smaller
     advisor: Codes
-    oversized: Codes
+    right_sizing: Codes
+    only_too_small: NDArray[np.bool_]  # (c,) allow_smaller alone would pass the hardware stage
 
 
-def screen(rows: Rows, machine: Machine, *, allow_smaller: bool) -> Screens:
-    """Judge all rows by all screens."""
-    facts = _facts(rows, machine)
-    full, half = _undersized(rows, 1.0), _undersized(rows, UNDERSIZE)
-    return Screens(
-        entry=_entry(rows),
-        hardware=np.where(facts != KEPT, facts, half if allow_smaller else full),
-        smaller=(facts == KEPT) & (full != KEPT) & (half == KEPT) & (not allow_smaller),
-        advisor=_advisor(rows),
-        oversized=_codes(rows, oversized=_exceeds(rows, OVERSIZE)),
+def apply_filters(
+    candidates: Candidates, machine: Machine, *, allow_smaller: bool
+) -> FilterResults:
+    """
+    Return the rejection codes of all filters.
+
+    Parameters
+    ----------
+    candidates : Candidates, c candidates
+    machine : Machine
+        The evaluated machine; its own type always passes the hardware filter.
+    allow_smaller : bool
+        Whether half the machine's vCPU and memory is enough.
+
+    Returns
+    -------
+    FilterResults
+        Each column has shape (c,). If several reasons apply, the first in the order of
+        ``REASONS`` within its stage is given.
+    """
+    facts = _hardware(candidates, machine)
+    full, half = _too_small(candidates, 1.0), _too_small(candidates, UNDERSIZE)
+    blocked_by_size = (facts == ACCEPTED) & (full != ACCEPTED) & (half == ACCEPTED)
+    return FilterResults(
+        input=_offer(candidates),
+        hardware=np.where(facts != ACCEPTED, facts, half if allow_smaller else full),
+        advisor=_advisor(candidates),
+        right_sizing=_codes(candidates, oversized=_is_oversized(candidates)),
+        only_too_small=blocked_by_size & (not allow_smaller),
     )
 
 
 def mismatch(kind: InstanceType, own: InstanceType, machine: Machine) -> str | None:
     """
-    Return why a machine's image and work would not run on another type, size apart.
+    Return the first hardware fact that keeps a machine's image and work from running on a type.
 
-    Facts only: what AWS states of the type, the machine's own type and its image. Nothing says
-    whether an image has an NVMe driver; one that runs on Nitro, or declares ENA, has.
+    Parameters
+    ----------
+    kind : InstanceType
+        The type that is judged. vCPU and memory are not looked at.
+    own : InstanceType
+        The machine's own type.
+    machine : Machine
+        Architecture, virtualization, boot mode and ENA support of its image.
+
+    Returns
+    -------
+    str or None
+        A name in ``REASONS``; None: the type can run it.
+
+    Notes
+    -----
+    Only facts that AWS states are used. AWS does not state whether an image has an NVMe driver:
+    an image that already runs on Nitro, or that declares ENA support, is taken to have one.
     """
     if machine.architecture not in kind.architectures:
         return "architecture"
@@ -71,53 +108,54 @@ def _image_mismatch(kind: InstanceType, own: InstanceType, machine: Machine) -> 
     return None
 
 
-def _boots(wanted: str, offered: tuple[str, ...]) -> bool:
+def _boots(boot_mode: str, supported: tuple[str, ...]) -> bool:
     # an image that prefers UEFI boots in either mode
-    return bool(offered) if wanted == "uefi-preferred" else wanted in offered
+    return bool(supported) if boot_mode == "uefi-preferred" else boot_mode in supported
 
 
-def _facts(rows: Rows, machine: Machine) -> Codes:
-    own = rows.own_type
-    by_type = [CODES[mismatch(kind, own, machine) or ""] for kind in rows.types]
-    # the machine runs on its own type, whatever the facts say
-    by_type[rows.type_index[rows.current]] = KEPT
-    return np.array(by_type, dtype=np.int8)[rows.type_index]
+def _hardware(candidates: Candidates, machine: Machine) -> Codes:
+    own = candidates.own_type
+    by_type = [CODES[mismatch(kind, own, machine) or ""] for kind in candidates.types]
+    # the machine already runs on its own type, whatever the facts are
+    by_type[candidates.type_index[candidates.current]] = ACCEPTED
+    return np.array(by_type, dtype=np.int8)[candidates.type_index]
 
 
-def _undersized(rows: Rows, share: float) -> Codes:
-    own = rows.own_type
+def _too_small(candidates: Candidates, share: float) -> Codes:
+    own = candidates.own_type
     return _codes(
-        rows,
-        fewer_vcpu=rows.vcpu < own.vcpu * share,
-        less_memory=rows.memory_gib < own.memory_gib * share,
+        candidates,
+        fewer_vcpu=candidates.vcpu < own.vcpu * share,
+        less_memory=candidates.memory_gib < own.memory_gib * share,
     )
 
 
-def _exceeds(rows: Rows, times: float) -> NDArray[np.bool_]:
-    own = rows.own_type
-    return (rows.vcpu > own.vcpu * times) | (rows.memory_gib > own.memory_gib * times)
+def _is_oversized(candidates: Candidates) -> NDArray[np.bool_]:
+    own = candidates.own_type
+    more_vcpu = candidates.vcpu > own.vcpu * OVERSIZE
+    return more_vcpu | (candidates.memory_gib > own.memory_gib * OVERSIZE)
 
 
-def _entry(rows: Rows) -> Codes:
-    offered = np.array([kind.spot_supported for kind in rows.types], dtype=bool)[rows.type_index]
+def _offer(candidates: Candidates) -> Codes:
+    offered = np.array([kind.spot_supported for kind in candidates.types], dtype=bool)
     return _codes(
-        rows,
-        no_on_demand_price=np.isnan(rows.on_demand_price),
-        not_offered_as_spot=rows.is_spot & ~offered,
+        candidates,
+        no_on_demand_price=np.isnan(candidates.on_demand_price),
+        not_offered_as_spot=candidates.is_spot & ~offered[candidates.type_index],
     )
 
 
-def _advisor(rows: Rows) -> Codes:
+def _advisor(candidates: Candidates) -> Codes:
     return _codes(
-        rows,
-        advisor_band=rows.is_spot & (rows.band == WORST_BAND),
-        advisor_unlisted=rows.is_spot & (rows.band < 0),
+        candidates,
+        advisor_band=candidates.is_spot & (candidates.band == WORST_BAND),
+        advisor_unlisted=candidates.is_spot & (candidates.band < 0),
     )
 
 
-def _codes(rows: Rows, **reasons: NDArray[np.bool_]) -> Codes:
-    """Return for each row the first of the reasons that holds."""
-    codes = np.zeros(len(rows), dtype=np.int8)
-    for reason, holds in reversed(reasons.items()):
-        codes[holds] = CODES[reason]
+def _codes(candidates: Candidates, **reasons: NDArray[np.bool_]) -> Codes:
+    """Return for each candidate the code of the first reason that applies."""
+    codes = np.zeros(len(candidates), dtype=np.int8)
+    for reason, applies in reversed(reasons.items()):
+        codes[applies] = CODES[reason]
     return codes

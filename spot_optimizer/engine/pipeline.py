@@ -1,107 +1,84 @@
-"""The pipeline: nine stages from a market to a decision."""
-
-from collections.abc import Generator
+"""The pipeline: nine stages from the inputs to a decision."""
 
 import numpy as np
 
-from spot_optimizer.engine.candidates import Rows, lay_out
+from spot_optimizer.engine.candidates import candidates_of
 from spot_optimizer.engine.decision import Decision
-from spot_optimizer.engine.filters import Screens, screen
+from spot_optimizer.engine.filters import FilterResults, apply_filters
 from spot_optimizer.engine.inputs import Inputs
 from spot_optimizer.engine.policy.choice import choose
-from spot_optimizer.engine.policy.texts import CODES, KEPT, phrases
-from spot_optimizer.engine.ranking import assess, explain_ranking, in_order, rank
-from spot_optimizer.engine.trace import Funnel, StageTrace
-from spot_optimizer.engine.validation import canonical, check
+from spot_optimizer.engine.policy.ranking import in_order, rank, risks_of
+from spot_optimizer.engine.rejections import ACCEPTED, CODES
+from spot_optimizer.engine.stages import Stage
+from spot_optimizer.engine.trace import OnStage, StageRecorder
+from spot_optimizer.engine.validation import canonical, validate
 
-Run = Generator[StageTrace, None, Decision]
 
-
-def run(inputs: Inputs) -> Run:
+def decide(inputs: Inputs, *, on_stage: OnStage | None = None) -> Decision:
     """
-    Return the stages, each run when it is asked for; the generator returns the outcome.
+    Run all stages and return the decision.
 
-    The order of pools, types and zones in the market changes nothing, not even a byte.
+    Parameters
+    ----------
+    inputs : Inputs
+        In any order: the order of types, zones and pools in the market changes no byte of the
+        result.
+    on_stage : callable, optional
+        Called with the trace of each stage as it ends, for example to measure the time.
 
-    :raises ValueError: naming the argument, at once, if the inputs mean nothing; later, if the
-        model answers with anything but hazards.
+    Returns
+    -------
+    Decision
+
+    Raises
+    ------
+    ValueError
+        Naming the argument, before the first stage, if the inputs are invalid; naming the model,
+        if it does not return one valid hazard for each spot pool.
     """
-    check(inputs)
-    return _stages(canonical(inputs))
-
-
-def decide(inputs: Inputs) -> Decision:
-    """Return the outcome of all stages. :raises ValueError: as :func:`run` does."""
-    stages = run(inputs)
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            outcome: Decision = end.value
-            return outcome
-
-
-def _stages(inputs: Inputs) -> Run:
-    rows = lay_out(inputs.market, inputs.machine)
-    words = phrases(rows.own_type, inputs.machine, inputs.preferences)
-    funnel = Funnel(len(rows), rows.current, words)
-    screens = screen(rows, inputs.machine, allow_smaller=inputs.preferences.allow_smaller)
-    yield funnel.drop("input", screens.entry, _input_note(rows, inputs))
-    yield funnel.drop("hardware", screens.hardware)
-    yield _advisor(funnel, screens, inputs)
-    yield _right_sizing(funnel, screens, inputs)
-    risks = assess(rows, inputs)
-    unknown = np.isnan(risks.hazard) * np.int8(CODES["risk_unknown"])
-    yield funnel.drop("risk", unknown, _risk_note(inputs))
-    above = risks.chance > inputs.preferences.safety_gate
-    yield funnel.drop("safety_gate", above * np.int8(CODES["safety_gate"]))
-    ranking = rank(rows, risks, inputs)
-    order = in_order(rows, ranking.cost, funnel.kept)
-    yield funnel.pass_on("ranking", explain_ranking(rows, ranking, inputs, len(order)))
-    best = next((row for row in order[:2].tolist() if row != rows.current), None)
-    choice = choose(rows, risks, ranking, best, inputs.signal)
+    validate(inputs)
+    inputs = canonical(inputs)
+    candidates = candidates_of(inputs.market, inputs.machine)
+    filters = apply_filters(
+        candidates, inputs.machine, allow_smaller=inputs.preferences.allow_smaller
+    )
+    recorder = StageRecorder(len(candidates), candidates.current, on_stage)
+    _filter(recorder, filters, inputs)
+    risks = risks_of(candidates, inputs)
+    recorder.reject(Stage.RISK, np.isnan(risks.hazard) * np.int8(CODES["risk_unknown"]))
+    too_risky = risks.probability > inputs.preferences.safety_gate
+    recorder.reject(Stage.SAFETY_GATE, too_risky * np.int8(CODES["safety_gate"]))
+    ranking = rank(candidates, risks, inputs)
+    order = in_order(candidates, ranking.cost, recorder.accepted)
+    recorder.record(Stage.RANKING)
+    best = next((index for index in order[:2].tolist() if index != candidates.current), None)
+    choice = choose(candidates, risks, ranking, best, inputs.signal)
     if choice.target is not None:
-        funnel.reinstate(choice.target)
-    yield funnel.pass_on("signal", choice.note)
-    yield funnel.pass_on("output", f"{choice.decision}. {choice.reason}")
+        recorder.accept(choice.target)
+    recorder.record(Stage.SIGNAL)
+    recorder.record(Stage.OUTPUT)
     return Decision(
         inputs=inputs,
-        rows=rows,
-        screens=screens,
+        candidates=candidates,
+        filters=filters,
         risks=risks,
         ranking=ranking,
         choice=choice,
-        rejection=funnel.rejection,
-        order=in_order(rows, ranking.cost, funnel.rejection == KEPT),
-        counts=funnel.counts(),
-        traces=tuple(funnel.traces),
+        rejection=recorder.rejection,
+        order=in_order(candidates, ranking.cost, recorder.rejection == ACCEPTED),
+        counts=recorder.counts(),
+        traces=tuple(recorder.traces),
     )
 
 
-def _input_note(rows: Rows, inputs: Inputs) -> str:
-    zone, offers = inputs.machine.zone, len(rows) - rows.spots
-    return (
-        f"{inputs.market.region} as of {inputs.market.as_of}: {rows.spots} spot pools in all its "
-        f"zones, {offers} on-demand offers in {zone}; the machine is {rows.name(rows.current)}."
-    )
-
-
-def _advisor(funnel: Funnel, screens: Screens, inputs: Inputs) -> StageTrace:
+def _filter(recorder: StageRecorder, filters: FilterResults, inputs: Inputs) -> None:
+    recorder.reject(Stage.INPUT, filters.input)
+    recorder.reject(Stage.HARDWARE, filters.hardware)
     if inputs.preferences.advisor_filter:
-        return funnel.drop("advisor", screens.advisor)
-    note = "The Advisor filter is off (advisor_filter): bands count in the risk only."
-    return funnel.pass_on("advisor", note, "disabled")
-
-
-def _right_sizing(funnel: Funnel, screens: Screens, inputs: Inputs) -> StageTrace:
+        recorder.reject(Stage.ADVISOR, filters.advisor)
+    else:
+        recorder.record(Stage.ADVISOR, "disabled")
     if inputs.stages.right_sizing_on:
-        return funnel.drop("right_sizing", screens.oversized)
-    off = "enable_right_sizing" if not inputs.stages.enable_right_sizing else "SINGLE_LINEAR"
-    return funnel.pass_on("right_sizing", f"Right-sizing is off ({off}).", "disabled")
-
-
-def _risk_note(inputs: Inputs) -> str:
-    note = f"{inputs.model_ref}: {inputs.model.describe()} On demand has no risk."
-    if inputs.stages.enable_family_stress:
-        return note
-    return f"{note} Family stress is off (enable_family_stress) and counts as unknown."
+        recorder.reject(Stage.RIGHT_SIZING, filters.right_sizing)
+    else:
+        recorder.record(Stage.RIGHT_SIZING, "disabled")

@@ -1,84 +1,100 @@
-"""Which rows are still in, why the others are not, and what each stage did about it."""
+"""Records what each stage did: how many candidates came in, went out, and were rejected why."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.policy.texts import CODES, KEPT, REASONS
+from spot_optimizer.engine.rejections import ACCEPTED, CODES, REASONS
+from spot_optimizer.engine.stages import Stage
 
 
 class StageTrace(NamedTuple):
-    """What one stage did. ``in_`` is the ``out`` of the stage before."""
+    """What one stage did, in numbers."""
 
-    stage: str
+    stage: Stage
     status: str  # "done" or "disabled"
-    in_: int
-    out: int
-    note: str  # a sentence for a person, with the numbers in force
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the trace under the names the API speaks."""
-        return {
-            "stage": self.stage,
-            "status": self.status,
-            "in": self.in_,
-            "out": self.out,
-            "note": self.note,
-        }
+    candidates_in: int  # the candidates_out of the stage before
+    candidates_out: int
+    rejected: Mapping[str, int]  # reason: how many candidates, in the order of REASONS
+    current_rejection: str | None  # why the machine's own candidate would have been rejected
 
 
-class Funnel:
-    """Rows on their way through the stages. The baseline, where the machine is, stays in."""
+OnStage = Callable[[StageTrace], None]
 
-    def __init__(self, size: int, baseline: int, words: Mapping[str, str]) -> None:
-        self.rejection = np.zeros(size, dtype=np.int8)  # codes of REASONS
+
+class StageRecorder:
+    """
+    The rejection codes of all candidates and the trace of each stage so far.
+
+    The candidate that the machine runs in is never rejected: moves are compared with it.
+
+    Parameters
+    ----------
+    count : int
+        Number of candidates.
+    current : int
+        Index of the candidate that the machine runs in.
+    on_stage : callable, optional
+        Called with the trace of each stage as it ends.
+    """
+
+    def __init__(self, count: int, current: int, on_stage: OnStage | None = None) -> None:
+        self.rejection = np.zeros(count, dtype=np.int8)  # (count,) codes of REASONS
         self.traces: list[StageTrace] = []
-        self._baseline = baseline
-        self._words = words
-        self._last_out = size
+        self._current = current
+        self._on_stage = on_stage
 
     @property
-    def kept(self) -> NDArray[np.bool_]:
-        """The rows that are still in."""
-        return np.equal(self.rejection, KEPT)
+    def accepted(self) -> NDArray[np.bool_]:
+        """Whether each candidate is still accepted. Shape (count,)."""
+        return np.equal(self.rejection, ACCEPTED)
 
-    def drop(self, stage: str, codes: NDArray[np.int8], note: str = "") -> StageTrace:
-        """Reject the rows that have a code, and say how many and why."""
-        hit = self.kept & (codes != KEPT)
-        hit[self._baseline] = False
+    def reject(self, stage: Stage, codes: NDArray[np.int8]) -> None:
+        """
+        Reject the accepted candidates that have a code, and record the stage as done.
+
+        Parameters
+        ----------
+        stage : Stage
+        codes : ndarray of int8, shape (count,)
+            Codes of ``REASONS``; 0: accepted.
+        """
+        hit = self.accepted & (codes != ACCEPTED)
+        hit[self._current] = False
         self.rejection[hit] = codes[hit]
-        dropped = np.bincount(codes[hit], minlength=len(REASONS))
-        sentences = [note, self._dropped(dropped), self._spared(int(codes[self._baseline]))]
-        return self.pass_on(stage, " ".join(filter(None, sentences)))
+        self._record(stage, "done", _by_reason(codes[hit]), REASONS[codes[self._current]] or None)
 
-    def pass_on(self, stage: str, note: str, status: str = "done") -> StageTrace:
-        """Write down a stage that leaves the rows as they are now."""
-        now = int(np.count_nonzero(self.kept))
-        trace = StageTrace(stage, status, self._last_out, now, note)
-        self._last_out = now
-        self.traces.append(trace)
-        return trace
+    def record(self, stage: Stage, status: str = "done") -> None:
+        """Record a stage that rejects nothing."""
+        self._record(stage, status, {}, None)
 
-    def reinstate(self, row: int) -> None:
-        """Take a rejected row in again, as a last resort."""
-        self.rejection[row] = KEPT
+    def accept(self, index: int) -> None:
+        """Accept a rejected candidate again, as a last resort."""
+        self.rejection[index] = ACCEPTED
 
     def counts(self) -> dict[str, Any]:
-        """Return ``considered = kept + Σ rejected``, reasons in the order of the stages."""
-        each = np.bincount(self.rejection, minlength=len(REASONS)).tolist()
-        rejected = {reason: each[code] for reason, code in CODES.items() if code and each[code]}
-        return {"considered": len(self.rejection), "kept": each[KEPT], "rejected": rejected}
+        """Return ``considered``, ``kept`` and ``rejected``; the first is the sum of the others."""
+        rejected = _by_reason(self.rejection[~self.accepted])
+        considered = len(self.rejection)
+        return {
+            "considered": considered,
+            "kept": considered - sum(rejected.values()),
+            "rejected": rejected,
+        }
 
-    def _dropped(self, dropped: NDArray[np.intp]) -> str:
-        kept = f"Kept {np.count_nonzero(self.kept)} of {self._last_out}"
-        parts = [f"{n} {self._words[REASONS[code]]}" for code, n in enumerate(dropped) if n]
-        return f"{kept}: dropped {', '.join(parts)}." if parts else f"{kept}."
+    def _record(
+        self, stage: Stage, status: str, rejected: dict[str, int], current_rejection: str | None
+    ) -> None:
+        before = self.traces[-1].candidates_out if self.traces else len(self.rejection)
+        now = int(np.count_nonzero(self.accepted))
+        trace = StageTrace(stage, status, before, now, rejected, current_rejection)
+        self.traces.append(trace)
+        if self._on_stage is not None:
+            self._on_stage(trace)
 
-    def _spared(self, code: int) -> str:
-        if code == KEPT:
-            return ""
-        return (
-            f"Where the machine is stays in as the baseline, though {self._words[REASONS[code]]}."
-        )
+
+def _by_reason(codes: NDArray[np.int8]) -> dict[str, int]:
+    counts = np.bincount(codes, minlength=len(REASONS)).tolist()
+    return {reason: counts[code] for reason, code in CODES.items() if code and counts[code]}

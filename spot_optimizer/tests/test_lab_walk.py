@@ -81,6 +81,6 @@ def test_the_walk(platform):
     ]
     for done in replayed:
         assert done.returncode == 0, done.stderr
-        assert done.stdout.endswith("1 replayed, 1 the same.\n")
+        assert done.stdout.endswith("1 replayed, 1 equal.\n")
     assert third["model"] == first["model"]
     assert third["pipeline_mode"] == "CLUSTER_FULL"

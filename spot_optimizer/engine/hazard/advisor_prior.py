@@ -8,17 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.features import BANDS, Features, known_bands
-from spot_optimizer.engine.hazard.artifact_schema import check_features, exactly, number
+from spot_optimizer.engine.features import BANDS, Features, validated_bands
+from spot_optimizer.engine.hazard.artifact_schema import (
+    check_feature_names,
+    check_keys,
+    check_number,
+)
 from spot_optimizer.engine.hazard.base import HORIZON_HOURS
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisorPrior:
     """
-    AWS's own interruption bands as a hazard, bent by the stress of the family.
+    The Spot Advisor's interruption bands as a hazard, adjusted by the price stress of the family.
 
-    Knows nothing of zones: Spot Advisor speaks of a type in a region.
+    All zones of a region have the same band: Spot Advisor publishes one for each type and region.
     """
 
     monthly_share: tuple[float, ...]  # of instances interrupted within a month, by band
@@ -49,7 +53,7 @@ class AdvisorPrior:
         Returns
         -------
         ndarray, shape (m,)
-            nan where the band is unknown. [1/h]
+            nan if the band is unknown. [1/h]
 
         Raises
         ------
@@ -59,17 +63,17 @@ class AdvisorPrior:
         Notes
         -----
         A constant hazard λ interrupts the share 1 - exp(-λ·T) within T hours, so the share s of a
-        month means λ = -ln(1 - s) / T. Stress x in 0…1 multiplies it by 2^(d·(x - ½)): neutral at
-        the middle of the range, and where the stress is unknown.
+        month means λ = -ln(1 - s) / T. Stress x in 0…1 multiplies it by 2^(d·(x - ½)), which is 1
+        in the middle of the range; an unknown stress counts as the middle.
         """
-        band = known_bands(features)
+        band = validated_bands(features)
         by_band = -np.log1p(-np.array([*self.monthly_share, np.nan])) / self.hours_per_month
         doublings = self.family_stress_doublings * (features.family_stress_mean - 0.5)
         factor = np.exp2(np.where(np.isnan(doublings), 0.0, doublings))
         return np.asarray(by_band[band] * factor, dtype=np.float64)
 
     def describe(self) -> str:
-        """Return one sentence for a person, with every parameter in it."""
+        """Return one sentence for people that contains every parameter."""
         shares = ", ".join(f"{share:.6g}" for share in self.monthly_share)
         return (
             f"Spot Advisor prior: hazard = -ln(1 - share) / {self.hours_per_month:.6g} h with "
@@ -78,7 +82,7 @@ class AdvisorPrior:
         )
 
     def artifact(self) -> dict[str, Any]:
-        """Return what :func:`parse_model` reads back as an equal model."""
+        """Return the artifact from which ``parse_model`` makes an equal model."""
         return {
             "kind": "advisor_prior",
             "horizon_hours": HORIZON_HOURS,
@@ -91,18 +95,36 @@ class AdvisorPrior:
         }
 
 
-def read_advisor_prior(artifact: Mapping[str, Any]) -> AdvisorPrior:
-    check_features(artifact, ("advisor_band", "family_stress_mean"))
+def parse_advisor_prior(artifact: Mapping[str, Any]) -> AdvisorPrior:
+    """
+    Return the model that an artifact of kind ``advisor_prior`` describes.
+
+    Parameters
+    ----------
+    artifact : mapping
+        With ``features`` and ``parameters``.
+
+    Returns
+    -------
+    AdvisorPrior
+
+    Raises
+    ------
+    ValueError
+        Naming the field, if features or parameters have other names, or a number is missing, not
+        finite or out of range.
+    """
+    check_feature_names(artifact, ("advisor_band", "family_stress_mean"))
     parameters = artifact["parameters"]
-    exactly(
+    check_keys(
         "parameters", parameters, ("monthly_share", "hours_per_month", "family_stress_doublings")
     )
     if not isinstance(parameters["monthly_share"], list | tuple):
         raise ValueError("monthly_share: not a list")  # noqa: TRY004
     return AdvisorPrior(
-        monthly_share=tuple(number("monthly_share", s) for s in parameters["monthly_share"]),
-        hours_per_month=number("hours_per_month", parameters["hours_per_month"]),
-        family_stress_doublings=number(
+        monthly_share=tuple(check_number("monthly_share", s) for s in parameters["monthly_share"]),
+        hours_per_month=check_number("hours_per_month", parameters["hours_per_month"]),
+        family_stress_doublings=check_number(
             "family_stress_doublings", parameters["family_stress_doublings"]
         ),
     )

@@ -1,4 +1,4 @@
-"""A risk model whose parameters were fitted: a logistic of the Advisor's band and the market."""
+"""A fitted risk model: a logistic function of the Advisor's band and five market features."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spot_optimizer.engine.features import BANDS, Features, known_bands
-from spot_optimizer.engine.hazard.artifact_schema import check_features, exactly, number
+from spot_optimizer.engine.features import BANDS, Features, validated_bands
+from spot_optimizer.engine.hazard.artifact_schema import (
+    check_feature_names,
+    check_keys,
+    check_number,
+)
 from spot_optimizer.engine.hazard.base import HORIZON_HOURS
 
 MARKET_FEATURES = (
@@ -19,30 +23,30 @@ MARKET_FEATURES = (
     "family_stress_max",
     "region_stress_mean",
 )
-LARGEST = 1000.0  # of a weight: far above what a fit gives, far below what overflows
+MAX_WEIGHT = 1000.0  # far above fitted weights, far below what overflows
 
 
 class Term(NamedTuple):
-    """What one market feature adds to the log-odds: weight · (value - mean) / scale."""
+    """The contribution of one market feature to the log-odds: weight · (value - mean) / scale."""
 
     mean: float
     scale: float  # above 0
     weight: float
-    unknown: float | None  # added where the value is unknown; None: then the hazard is unknown
+    unknown: float | None  # added if the value is unknown; None: the hazard is unknown then
 
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
     """
-    The chance of an interruption within a window of hours, as a logistic of six features.
+    The probability of an interruption within a window of hours, as a logistic of six features.
 
-    What an unknown feature means is part of the parameters, never a default of this code.
+    The treatment of unknown features is part of the parameters: the code has no default for it.
     """
 
     window_hours: float  # for which the log-odds were fitted
     intercept: float
     bands: tuple[float, ...]  # added to the log-odds, by band
-    band_unknown: float | None  # added where the band is unknown; None: the hazard is unknown
+    band_unknown: float | None  # added if the band is unknown; None: the hazard is unknown then
     market: tuple[Term, ...]  # in the order of MARKET_FEATURES
 
     def __post_init__(self) -> None:
@@ -53,14 +57,14 @@ class Logistic:
         if len(self.market) != len(MARKET_FEATURES):
             raise ValueError(f"market: {len(self.market)} terms, not {len(MARKET_FEATURES)}")
         for name, term in zip(MARKET_FEATURES, self.market, strict=True):
-            _bounded(f"{name}: mean", term.mean)
-            _bounded(f"{name}: weight", term.weight)
-            _bounded(f"{name}: unknown", term.unknown)
-            if not 1 / LARGEST <= term.scale <= LARGEST:
-                raise ValueError(f"{name}: scale: outside {1 / LARGEST:g}…{LARGEST:g}")
+            _check_bounded(f"{name}: mean", term.mean)
+            _check_bounded(f"{name}: weight", term.weight)
+            _check_bounded(f"{name}: unknown", term.unknown)
+            if not 1 / MAX_WEIGHT <= term.scale <= MAX_WEIGHT:
+                raise ValueError(f"{name}: scale: outside {1 / MAX_WEIGHT:g}…{MAX_WEIGHT:g}")
         for weight in (*self.bands, self.band_unknown):
-            _bounded("advisor_band", weight)
-        _bounded("intercept", self.intercept)
+            _check_bounded("advisor_band", weight)
+        _check_bounded("intercept", self.intercept)
 
     def hazard(self, features: Features) -> NDArray[np.float64]:
         """
@@ -74,7 +78,7 @@ class Logistic:
         Returns
         -------
         ndarray, shape (m,)
-            nan where a feature is unknown for which the parameters name no weight. [1/h]
+            nan if a feature is unknown and the parameters have no weight for that. [1/h]
 
         Raises
         ------
@@ -83,34 +87,36 @@ class Logistic:
 
         Notes
         -----
-        With log-odds z of an interruption within T hours, the chance to survive them is
-        1 - 1 / (1 + exp(-z)) = 1 / (1 + exp(z)), and a constant hazard λ leaves exp(-λ·T) of them:
-        λ = ln(1 + exp(z)) / T. It never saturates: for large z it grows as z / T.
+        With log-odds z of an interruption within T hours, the probability of none is
+        1 - 1 / (1 + exp(-z)) = 1 / (1 + exp(z)); with a constant hazard λ it is exp(-λ·T). So
+        λ = ln(1 + exp(z)) / T. It does not saturate: for large z it grows as z / T.
         """
-        bands = np.array([*self.bands, _or_nan(self.band_unknown)])
-        odds = self.intercept + bands[known_bands(features)]
+        bands = np.array([*self.bands, _nan_for_none(self.band_unknown)])
+        odds = self.intercept + bands[validated_bands(features)]
         for name, term in zip(MARKET_FEATURES, self.market, strict=True):
-            odds = odds + _added(name, term, np.asarray(getattr(features, name), dtype=np.float64))
-        # ln(1 + exp(z)), without overflow, and without numpy's warning where z is unknown
-        survived = np.maximum(odds, 0.0) + np.log1p(np.exp(-np.abs(odds)))
-        return np.asarray(survived / self.window_hours, dtype=np.float64)
+            odds = odds + _contribution(
+                name, term, np.asarray(getattr(features, name), dtype=np.float64)
+            )
+        # ln(1 + exp(z)) without overflow, and without numpy's warning if z is unknown
+        exponent = np.maximum(odds, 0.0) + np.log1p(np.exp(-np.abs(odds)))
+        return np.asarray(exponent / self.window_hours, dtype=np.float64)
 
     def describe(self) -> str:
-        """Return one sentence for a person, with every parameter in it."""
+        """Return one sentence for people that contains every parameter."""
         bands = ", ".join(f"{weight:.6g}" for weight in self.bands)
         terms = "; ".join(
             f"{name} {term.weight:.6g} · (value - {term.mean:.6g}) / {term.scale:.6g}, "
-            f"{_said(term.unknown)}"
+            f"{_unknown_text(term.unknown)}"
             for name, term in zip(MARKET_FEATURES, self.market, strict=True)
         )
         return (
             f"Fitted logistic: hazard = ln(1 + exp(z)) / {self.window_hours:.6g} h with "
             f"z = {self.intercept:.6g} + {bands} for bands 0 to 4, "
-            f"{_said(self.band_unknown)}, plus {terms}."
+            f"{_unknown_text(self.band_unknown)}, plus {terms}."
         )
 
     def artifact(self) -> dict[str, Any]:
-        """Return what ``parse_model`` reads back as an equal model."""
+        """Return the artifact from which ``parse_model`` makes an equal model."""
         return {
             "kind": "logistic",
             "horizon_hours": HORIZON_HOURS,
@@ -127,60 +133,72 @@ class Logistic:
         }
 
 
-def read_logistic(artifact: Mapping[str, Any]) -> Logistic:
+def parse_logistic(artifact: Mapping[str, Any]) -> Logistic:
     """
-    Return the model an artifact of kind ``logistic`` describes.
+    Return the model that an artifact of kind ``logistic`` describes.
 
-    :raises ValueError: saying what is wrong: the names of features or parameters, how many there
-        are, or a number that is none, not finite or out of range
+    Parameters
+    ----------
+    artifact : mapping
+        With ``features`` and ``parameters``.
+
+    Returns
+    -------
+    Logistic
+
+    Raises
+    ------
+    ValueError
+        Naming the field, if features or parameters have other names or another count, or a number
+        is missing, not finite or out of range.
     """
-    check_features(artifact, ("advisor_band", *MARKET_FEATURES))
+    check_feature_names(artifact, ("advisor_band", *MARKET_FEATURES))
     parameters = artifact["parameters"]
-    exactly(
+    check_keys(
         "parameters", parameters, ("window_hours", "intercept", "advisor_band", *MARKET_FEATURES)
     )
     band = parameters["advisor_band"]
-    exactly("advisor_band", band, ("weights", "unknown"))
+    check_keys("advisor_band", band, ("weights", "unknown"))
     if not isinstance(band["weights"], list | tuple):
         raise ValueError("advisor_band: weights: not a list")  # noqa: TRY004
     return Logistic(
-        window_hours=number("window_hours", parameters["window_hours"]),
-        intercept=number("intercept", parameters["intercept"]),
-        bands=tuple(number("advisor_band: weights", each) for each in band["weights"]),
-        band_unknown=_number_or_none("advisor_band: unknown", band["unknown"]),
-        market=tuple(_term(name, parameters[name]) for name in MARKET_FEATURES),
+        window_hours=check_number("window_hours", parameters["window_hours"]),
+        intercept=check_number("intercept", parameters["intercept"]),
+        bands=tuple(check_number("advisor_band: weights", each) for each in band["weights"]),
+        band_unknown=_check_number_or_none("advisor_band: unknown", band["unknown"]),
+        market=tuple(_parse_term(name, parameters[name]) for name in MARKET_FEATURES),
     )
 
 
-def _term(name: str, term: Any) -> Term:
-    exactly(name, term, Term._fields)
+def _parse_term(name: str, term: Any) -> Term:
+    check_keys(name, term, Term._fields)
     return Term(
-        mean=number(f"{name}: mean", term["mean"]),
-        scale=number(f"{name}: scale", term["scale"]),
-        weight=number(f"{name}: weight", term["weight"]),
-        unknown=_number_or_none(f"{name}: unknown", term["unknown"]),
+        mean=check_number(f"{name}: mean", term["mean"]),
+        scale=check_number(f"{name}: scale", term["scale"]),
+        weight=check_number(f"{name}: weight", term["weight"]),
+        unknown=_check_number_or_none(f"{name}: unknown", term["unknown"]),
     )
 
 
-def _added(name: str, term: Term, values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _contribution(name: str, term: Term, values: NDArray[np.float64]) -> NDArray[np.float64]:
     if np.isinf(values).any():
         raise ValueError(f"{name}: infinite")
     known = term.weight * (values - term.mean) / term.scale
-    return np.where(np.isnan(values), _or_nan(term.unknown), known)
+    return np.where(np.isnan(values), _nan_for_none(term.unknown), known)
 
 
-def _number_or_none(name: str, value: Any) -> float | None:
-    return None if value is None else number(name, value)
+def _check_number_or_none(name: str, value: Any) -> float | None:
+    return None if value is None else check_number(name, value)
 
 
-def _or_nan(weight: float | None) -> float:
+def _nan_for_none(weight: float | None) -> float:
     return np.nan if weight is None else weight
 
 
-def _said(unknown: float | None) -> str:
+def _unknown_text(unknown: float | None) -> str:
     return "unknown where unknown" if unknown is None else f"{unknown:.6g} where unknown"
 
 
-def _bounded(name: str, weight: float | None) -> None:
-    if weight is not None and not abs(weight) <= LARGEST:
-        raise ValueError(f"{name}: outside ±{LARGEST:g}")
+def _check_bounded(name: str, weight: float | None) -> None:
+    if weight is not None and not abs(weight) <= MAX_WEIGHT:
+        raise ValueError(f"{name}: outside ±{MAX_WEIGHT:g}")

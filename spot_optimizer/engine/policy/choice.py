@@ -1,129 +1,149 @@
-"""Stay, switch, drain or evacuate: what follows from the ranking and from what AWS signals."""
+"""Stay, switch, drain or evacuate: from the ranking and the signal from AWS, as codes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import inf, isnan
 from typing import NamedTuple
 
 import numpy as np
 
-from spot_optimizer.engine.candidates import Rows
-from spot_optimizer.engine.hazard.base import hazard_of, probability
-from spot_optimizer.engine.ranking import Ranking, Risks
+from spot_optimizer.engine.candidates import Candidates
+from spot_optimizer.engine.hazard.base import hazard_from_probability
+from spot_optimizer.engine.policy.ranking import Ranking, Risks
 
-# A move has to save this part of what staying costs. Real traces: a floor of about 5 % ends nearer
-# to the optimum than 10 to 20 %.
+# A move has to save this share of the cost of staying. On recorded prices, a floor of about 5 %
+# ends nearer to the optimum than 10 to 20 %.
 SWITCH_FLOOR = 0.05
-# After a rebalance recommendation the machine stays only if moving is dearer by this part.
+# After a rebalance recommendation, the machine stays only if moving costs more by this share.
 DRAIN_MARGIN = 0.20
-# Of 30 rebalance recommendations in one published sample, 9 came true: a prior until it is learned.
+# Of 30 rebalance recommendations in one published sample, 9 were followed by an interruption.
 REBALANCE_PRECISION = 0.30
 
 
-class Bar(NamedTuple):
-    """What a move has to get under."""
+class Cause(StrEnum):
+    """Why an action was chosen."""
 
-    margin: float  # of what staying costs; inf: staying is out of the question
-    staying_risk: float  # [USD/h] what staying costs beside its price
-    staying: float  # [USD/h] nan: unknown, and nothing gets under it
+    LAST_RESORT = "last_resort"  # EVACUATE: no other candidate is accepted
+    NOTICE = "notice"  # EVACUATE
+    LEAVE = "leave"  # DRAIN
+    MOVE_COSTS_MORE = "move_costs_more"  # STAY after a rebalance recommendation
+    SAVES_ENOUGH = "saves_enough"  # SWITCH
+    SAVES_TOO_LITTLE = "saves_too_little"  # STAY
+    PRICE_UNKNOWN = "price_unknown"  # STAY
+    NO_ALTERNATIVE = "no_alternative"  # STAY
+
+
+class MoveThreshold(NamedTuple):
+    """What the expected cost of a move is compared with."""
+
+    factor: float  # times the cost of staying; inf: the machine cannot stay
+    staying_risk: float  # [USD/h] cost of staying without its price
+    staying: float  # [USD/h] cost of staying; nan: unknown, and no move is below the threshold
 
     @property
-    def height(self) -> float:
-        """What a move may be expected to cost. [USD/h]"""
-        return self.margin * self.staying
+    def cost(self) -> float:
+        """The expected cost that a move must stay below. [USD/h]"""
+        return self.factor * self.staying
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A decision, and the bar it was measured by."""
+    """An action, its cause and the threshold it was measured against."""
 
-    decision: str  # "STAY", "SWITCH", "DRAIN" or "EVACUATE"
-    target: int | None  # row
-    reason: str
-    note: str  # of the signal stage
-    bar: Bar
+    action: str  # "STAY", "SWITCH", "DRAIN" or "EVACUATE"
+    cause: Cause
+    best: int | None  # index of the best alternative, whether it was chosen or not
+    target: int | None  # index of the candidate to move to; None on STAY
+    threshold: MoveThreshold
 
 
-def choose(rows: Rows, risks: Risks, ranking: Ranking, best: int | None, signal: str) -> Choice:
+def choose(
+    candidates: Candidates, risks: Risks, ranking: Ranking, best: int | None, signal: str
+) -> Choice:
     """
-    Return the decision.
+    Return the action.
 
-    ``best`` is the row to move to, if any: the cheapest expected of those kept, without the one
-    the machine is in. An interruption notice leaves it or, if there is none, the machine's own
-    type on demand. A rebalance recommendation raises the risk of staying. A machine that runs on
-    demand is not meant by either.
+    Parameters
+    ----------
+    candidates : Candidates, c candidates
+    risks : Risks
+    ranking : Ranking
+    best : int or None
+        Index of the accepted candidate with the lowest expected cost, the machine's own apart;
+        None: there is none.
+    signal : str
+        ``"NONE"``, ``"REBALANCE"`` or ``"TERMINATION"``. Ignored for a machine on demand: both
+        signals are about spot capacity.
+
+    Returns
+    -------
+    Choice
+        On ``"TERMINATION"``: EVACUATE to ``best`` or, without one, to the machine's own type on
+        demand. On ``"REBALANCE"``: DRAIN, unless moving costs over ``DRAIN_MARGIN`` more than
+        staying. Otherwise SWITCH if ``best`` costs at least ``SWITCH_FLOOR`` less than staying,
+        else STAY.
+
+    Notes
+    -----
+    A rebalance recommendation raises the hazard of staying to at least the one that interrupts
+    with probability ``REBALANCE_PRECISION`` within an hour. If the risk of staying is unknown
+    without a signal, its bare price stands for its cost: a lower bound, as no hazard is negative.
     """
-    if signal != "NONE" and rows.current >= rows.spots:
-        note = f"{signal} concerns spot capacity; this machine runs on demand and is not meant."
-        return _switch(rows, ranking, best, note)
-    if signal == "TERMINATION":
-        return _evacuate(rows, ranking, best)
-    if signal == "REBALANCE":
-        return _drain(rows, risks, ranking, best)
-    return _switch(rows, ranking, best, "AWS signals nothing.")
+    is_spot = candidates.current < candidates.spot_count
+    if is_spot and signal == "TERMINATION":
+        return _evacuate(candidates, best)
+    if is_spot and signal == "REBALANCE":
+        return _drain(candidates, risks, ranking, best)
+    return _switch(candidates, ranking, best)
 
 
-def _evacuate(rows: Rows, ranking: Ranking, best: int | None) -> Choice:
-    note = "Interruption notice: the machine has two minutes and must leave."
-    bar = Bar(margin=inf, staying_risk=inf, staying=inf)
+def hazard_after_rebalance(hazard: float) -> float:
+    """
+    Return the hazard of staying after a rebalance recommendation.
+
+    Parameters
+    ----------
+    hazard : float
+        The model's hazard of the machine's own pool; nan: unknown. [1/h]
+
+    Returns
+    -------
+    float
+        At least the hazard that interrupts with ``REBALANCE_PRECISION`` within an hour. [1/h]
+    """
+    return float(np.fmax(hazard, hazard_from_probability(REBALANCE_PRECISION)))
+
+
+def _evacuate(candidates: Candidates, best: int | None) -> Choice:
+    threshold = MoveThreshold(factor=inf, staying_risk=inf, staying=inf)
     if best is None:
-        reason = (
-            "AWS takes the machine back and nothing else is kept: "
-            f"{rows.name(rows.own_on_demand)} as the last resort."
-        )
-        return Choice("EVACUATE", rows.own_on_demand, reason, f"{note} {reason}", bar)
-    reason = (
-        f"AWS takes the machine back: {rows.name(best)} is expected to cost the least, "
-        f"{_usd(ranking.cost[best])}."
-    )
-    return Choice("EVACUATE", best, reason, note, bar)
+        last_resort = candidates.own_on_demand
+        return Choice("EVACUATE", Cause.LAST_RESORT, None, last_resort, threshold)
+    return Choice("EVACUATE", Cause.NOTICE, best, best, threshold)
 
 
-def _drain(rows: Rows, risks: Risks, ranking: Ranking, best: int | None) -> Choice:
-    hazard = float(np.fmax(risks.hazard[rows.current], hazard_of(REBALANCE_PRECISION)))
+def _drain(candidates: Candidates, risks: Risks, ranking: Ranking, best: int | None) -> Choice:
+    hazard = hazard_after_rebalance(float(risks.hazard[candidates.current]))
     risk = hazard * ranking.interruption
-    staying = float(rows.price[rows.current]) + risk
-    note = (
-        "Rebalance recommendation: P(interruption within one hour) of staying counts as "
-        f"{float(probability(hazard)):.4g} (at least {REBALANCE_PRECISION:g}, the share of such "
-        f"recommendations that come true), so staying costs {_usd(staying)}; the machine stays "
-        f"only if the best move costs over {DRAIN_MARGIN:.0%} more."
-    )
-    # an unknown price shows nothing in favor of staying
-    bar = Bar(1 + DRAIN_MARGIN, risk, inf if isnan(staying) else staying)
+    staying = float(candidates.price[candidates.current]) + risk
+    # an unknown price is no argument for staying
+    threshold = MoveThreshold(1 + DRAIN_MARGIN, risk, inf if isnan(staying) else staying)
     if best is None:
-        reason = "AWS recommends to leave, but no other row is kept."
-        return Choice("STAY", None, reason, note, bar)
-    cost = float(ranking.cost[best])
-    against = f"{rows.name(best)} is expected to cost {_usd(cost)} against {_usd(staying)} here"
-    if cost > bar.height:
-        reason = f"AWS recommends to leave, but moving is clearly dearer: {against}."
-        return Choice("STAY", None, reason, note, bar)
-    return Choice("DRAIN", best, f"AWS recommends to leave: {against}.", note, bar)
+        return Choice("STAY", Cause.NO_ALTERNATIVE, None, None, threshold)
+    if float(ranking.cost[best]) > threshold.cost:
+        return Choice("STAY", Cause.MOVE_COSTS_MORE, best, None, threshold)
+    return Choice("DRAIN", Cause.LEAVE, best, best, threshold)
 
 
-def _switch(rows: Rows, ranking: Ranking, best: int | None, note: str) -> Choice:
-    cost_here, price = float(ranking.cost[rows.current]), float(rows.price[rows.current])
-    # a hazard is never negative, so the bare price is the least that staying can cost
+def _switch(candidates: Candidates, ranking: Ranking, best: int | None) -> Choice:
+    cost_here = float(ranking.cost[candidates.current])
+    price = float(candidates.price[candidates.current])
     staying = price if isnan(cost_here) else cost_here
-    bar = Bar(1 - SWITCH_FLOOR, staying - price, staying)
+    threshold = MoveThreshold(1 - SWITCH_FLOOR, staying - price, staying)
     if best is None:
-        reason = "No other row is kept: there is nothing to move to."
-        return Choice("STAY", None, reason, note, bar)
+        return Choice("STAY", Cause.NO_ALTERNATIVE, None, None, threshold)
     if isnan(staying):
-        reason = "The price paid now is unknown, so nothing shows that a move would save money."
-        return Choice("STAY", None, reason, note, bar)
-    cost = float(ranking.cost[best])
-    alone = " (the price alone: its risk is unknown)" if isnan(cost_here) else ""
-    against = f"is expected to cost {_usd(cost)} against {_usd(staying)} here{alone}"
-    if cost < bar.height:
-        reason = f"{rows.name(best)} {against}: {1 - cost / staying:.1%} less."
-        return Choice("SWITCH", best, reason, note, bar)
-    reason = (
-        f"The best alternative, {rows.name(best)}, {against}: "
-        f"not the {SWITCH_FLOOR:.0%} less a move has to save."
-    )
-    return Choice("STAY", None, reason, note, bar)
-
-
-def _usd(amount: float) -> str:
-    return "an unknown amount" if isnan(amount) else f"{amount:.6f} USD/h"
+        return Choice("STAY", Cause.PRICE_UNKNOWN, best, None, threshold)
+    if float(ranking.cost[best]) < threshold.cost:
+        return Choice("SWITCH", Cause.SAVES_ENOUGH, best, best, threshold)
+    return Choice("STAY", Cause.SAVES_TOO_LITTLE, best, None, threshold)

@@ -17,16 +17,19 @@ from spot_optimizer.engine.tests.builders import (
     a_type,
     inputs_of,
 )
+from spot_optimizer.engine.texts.choice import reason_of
+from spot_optimizer.engine.texts.stages import trace_of
+from spot_optimizer.engine.verdicts import verdict_of
 
 NO_RISK = a_prior(monthly_share=(0.0,) * 5)
 FREE = Preferences(downtime_usd_per_hour=0.0)
 ON_DEMAND = a_machine(purchase="on_demand")
 
 
-def target(outcome: Decision) -> tuple[str, str, str] | None:
-    if outcome.target is None:
+def target(decision: Decision) -> tuple[str, str, str] | None:
+    if decision.target is None:
         return None
-    verdict = outcome.pool(outcome.target)
+    verdict = verdict_of(decision, decision.target)
     return verdict.instance_type, verdict.zone, verdict.purchase
 
 
@@ -39,18 +42,18 @@ class TestWithoutASignal:
 
     def test_switches_where_the_floor_is_passed(self):
         # 0.0472 + 0.000208 = 0.047408 < 0.050 · 0.95 = 0.0475
-        outcome = decide(inputs_of(two_zones(0.050, 0.0472), preferences=FREE, model=NO_RISK))
+        decision = decide(inputs_of(two_zones(0.050, 0.0472), preferences=FREE, model=NO_RISK))
 
-        assert outcome.decision == "SWITCH"
-        assert target(outcome) == ("m5.large", THERE, "spot")
-        assert "0.047408" in outcome.reason
+        assert decision.action == "SWITCH"
+        assert target(decision) == ("m5.large", THERE, "spot")
+        assert "0.047408" in reason_of(decision)
 
     def test_stays_where_it_is_not(self):
         # 0.0473 + 0.000208 = 0.047508 > 0.0475
-        outcome = decide(inputs_of(two_zones(0.050, 0.0473), preferences=FREE, model=NO_RISK))
+        decision = decide(inputs_of(two_zones(0.050, 0.0473), preferences=FREE, model=NO_RISK))
 
-        assert (outcome.decision, target(outcome)) == ("STAY", None)
-        assert "5%" in outcome.reason
+        assert (decision.action, target(decision)) == ("STAY", None)
+        assert "5%" in reason_of(decision)
 
     def test_falls_back_to_on_demand_where_risk_costs_more(self):
         # hazard 0.3567 / 730 h · 5,000 USD/h · 20 / 60 h = 0.81 USD/h, on demand 0.10 and the move
@@ -58,38 +61,38 @@ class TestWithoutASignal:
         dear = Preferences(downtime_usd_per_hour=5000.0)
 
         # the move: 5,000 · 0.5 / 60 / 24 = 1.74 USD/h
-        assert decide(inputs_of(market, preferences=dear)).decision == "STAY"
+        assert decide(inputs_of(market, preferences=dear)).action == "STAY"
         quick = inputs_of(market).costs._replace(cutover_downtime_minutes=0.0)
-        outcome = decide(inputs_of(market, preferences=dear, costs=quick))
+        decision = decide(inputs_of(market, preferences=dear, costs=quick))
 
-        assert outcome.decision == "SWITCH"
-        assert target(outcome) == ("m5.large", HERE, "on_demand")
+        assert decision.action == "SWITCH"
+        assert target(decision) == ("m5.large", HERE, "on_demand")
 
     def test_an_unknown_risk_here_is_compared_by_the_bare_price(self):
         unlisted = {"m5.large": -1}
         market = a_market(("m5.large", HERE, 0.05), ("c5.large", HERE, 0.0472), bands=unlisted)
 
-        outcome = decide(inputs_of(market, preferences=FREE, model=NO_RISK))
+        decision = decide(inputs_of(market, preferences=FREE, model=NO_RISK))
 
-        assert outcome.decision == "SWITCH"
-        assert outcome.crash_probability is None
-        assert outcome.pool(outcome.current).expected_cost is None
-        assert "price alone" in outcome.reason
+        assert decision.action == "SWITCH"
+        assert decision.crash_probability is None
+        assert verdict_of(decision, decision.current).expected_cost is None
+        assert "price alone" in reason_of(decision)
 
     def test_an_unknown_price_here_shows_no_saving(self):
-        outcome = decide(inputs_of(a_market(("m5.large", THERE, 0.01))))
+        decision = decide(inputs_of(a_market(("m5.large", THERE, 0.01))))
 
-        assert outcome.decision == "STAY"
-        assert "unknown" in outcome.reason
-        assert outcome.pool(outcome.current).price is None
+        assert decision.action == "STAY"
+        assert "unknown" in reason_of(decision)
+        assert verdict_of(decision, decision.current).price is None
 
     def test_nothing_to_move_to_is_a_stay(self):
         market = a_market(("m5.large", HERE, 0.05), on_demand={"m5.large": NAN})
 
-        outcome = decide(inputs_of(market))
+        decision = decide(inputs_of(market))
 
-        assert outcome.decision == "STAY"
-        assert outcome.counts == {
+        assert decision.action == "STAY"
+        assert decision.counts == {
             "considered": 2,
             "kept": 1,
             "rejected": {"no_on_demand_price": 1},
@@ -104,9 +107,9 @@ class TestWithoutASignal:
             ("d5.large", HERE, 0.03),
         ]
 
-        outcome = decide(inputs_of(a_market(*pools[::order])))
+        decision = decide(inputs_of(a_market(*pools[::order])))
 
-        assert target(outcome) == ("c5.large", THERE, "spot")
+        assert target(decision) == ("c5.large", THERE, "spot")
 
     def test_equal_costs_go_by_name_before_purchase(self):
         market = a_market(
@@ -116,107 +119,107 @@ class TestWithoutASignal:
             on_demand={"c5.large": 0.03},
         )
 
-        outcome = decide(inputs_of(market, model=NO_RISK))
+        decision = decide(inputs_of(market, model=NO_RISK))
 
-        assert target(outcome) == ("c5.large", HERE, "on_demand")
+        assert target(decision) == ("c5.large", HERE, "on_demand")
 
     def test_an_on_demand_machine_moves_to_spot(self):
-        outcome = decide(inputs_of(two_zones(0.05, 0.04), machine=ON_DEMAND))
+        decision = decide(inputs_of(two_zones(0.05, 0.04), machine=ON_DEMAND))
 
-        assert target(outcome) == ("m5.large", THERE, "spot")
-        assert outcome.crash_probability == 0.0
+        assert target(decision) == ("m5.large", THERE, "spot")
+        assert decision.crash_probability == 0.0
 
 
 class TestInterruptionNotice:
     def test_evacuates_even_to_a_dearer_pool(self):
-        outcome = decide(inputs_of(two_zones(0.03, 0.06), signal="TERMINATION"))
+        decision = decide(inputs_of(two_zones(0.03, 0.06), signal="TERMINATION"))
 
-        assert outcome.decision == "EVACUATE"
-        assert target(outcome) == ("m5.large", THERE, "spot")
+        assert decision.action == "EVACUATE"
+        assert target(decision) == ("m5.large", THERE, "spot")
 
     def test_takes_the_own_type_on_demand_where_no_pool_is_kept(self):
-        outcome = decide(inputs_of(a_market(("m5.large", HERE, 0.03)), signal="TERMINATION"))
+        decision = decide(inputs_of(a_market(("m5.large", HERE, 0.03)), signal="TERMINATION"))
 
-        assert target(outcome) == ("m5.large", HERE, "on_demand")
+        assert target(decision) == ("m5.large", HERE, "on_demand")
 
     def test_takes_it_without_a_price_as_the_last_resort_and_says_so(self):
         market = a_market(("m5.large", HERE, 0.03), on_demand={"m5.large": NAN})
 
-        outcome = decide(inputs_of(market, signal="TERMINATION"))
+        decision = decide(inputs_of(market, signal="TERMINATION"))
 
-        assert target(outcome) == ("m5.large", HERE, "on_demand")
-        assert "last resort" in outcome.reason
-        assert outcome.pool(outcome.target).rejected_because is None
-        assert outcome.counts == {"considered": 2, "kept": 2, "rejected": {}}
-        assert outcome.projected_savings == (None, None, None)
+        assert target(decision) == ("m5.large", HERE, "on_demand")
+        assert "last resort" in reason_of(decision)
+        assert verdict_of(decision, decision.target).rejected_because is None
+        assert decision.counts == {"considered": 2, "kept": 2, "rejected": {}}
+        assert decision.projected_savings == (None, None, None)
 
     def test_needs_no_price_of_where_it_is(self):
         market = a_market(("m5.large", THERE, 0.06))
 
-        outcome = decide(inputs_of(market, signal="TERMINATION"))
+        decision = decide(inputs_of(market, signal="TERMINATION"))
 
-        assert target(outcome) == ("m5.large", THERE, "spot")
-        assert any("price paid now is unknown" in trace.note for trace in outcome.traces)
+        assert target(decision) == ("m5.large", THERE, "spot")
+        assert any("price paid now is unknown" in step["note"] for step in trace_of(decision))
 
 
 class TestRebalanceRecommendation:
     def test_drains_where_staying_is_likely_to_end_badly(self):
-        outcome = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE"))
+        decision = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE"))
 
-        assert outcome.decision == "DRAIN"
-        assert target(outcome) == ("m5.large", THERE, "spot")
+        assert decision.action == "DRAIN"
+        assert target(decision) == ("m5.large", THERE, "spot")
 
-    @pytest.mark.parametrize(("there", "decision"), [(0.0358, "DRAIN"), (0.0360, "STAY")])
-    def test_stays_where_moving_is_a_fifth_dearer(self, there, decision):
+    @pytest.mark.parametrize(("there", "action"), [(0.0358, "DRAIN"), (0.0360, "STAY")])
+    def test_stays_where_moving_is_a_fifth_dearer(self, there, action):
         # V = 0: staying costs 0.03, the move 0.03 · 0.1 / 24 = 0.000125; 0.03 · 1.2 = 0.036
-        outcome = decide(inputs_of(two_zones(0.03, there), signal="REBALANCE", preferences=FREE))
+        decision = decide(inputs_of(two_zones(0.03, there), signal="REBALANCE", preferences=FREE))
 
-        assert outcome.decision == decision
+        assert decision.action == action
 
     def test_raises_the_risk_of_staying_to_the_precision_of_the_signal(self):
         # 0.03 + -ln(0.7) · (6 USD/h · 20 / 60 h) = 0.03 + 0.713350 = 0.743350
         service = Preferences(downtime_usd_per_hour=6.0)
 
-        outcome = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE", preferences=service))
+        decision = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE", preferences=service))
 
         assert 0.03 - log(0.7) * 2 == pytest.approx(0.743350, abs=1e-6)
-        assert "0.743350 USD/h here" in outcome.reason
+        assert "0.743350 USD/h here" in reason_of(decision)
 
     def test_a_higher_risk_stays_what_it_is(self):
         # share 1 - e^-2 within 1 h: hazard 2 / h, staying costs 0.03 + 2 · 1/3 = 0.696667
         grave = a_prior(monthly_share=(1 - np.exp(-2.0),) * 5, hours_per_month=1.0)
 
-        outcome = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE", model=grave))
+        decision = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE", model=grave))
 
-        assert "staying costs 0.696667" in outcome.traces[7].note
+        assert "staying costs 0.696667" in trace_of(decision)[7]["note"]
 
     def test_stays_where_there_is_nowhere_to_go(self):
         market = a_market(("m5.large", HERE, 0.05), on_demand={"m5.large": NAN})
 
-        assert decide(inputs_of(market, signal="REBALANCE")).decision == "STAY"
+        assert decide(inputs_of(market, signal="REBALANCE")).action == "STAY"
 
     def test_drains_where_the_price_here_is_unknown(self):
-        outcome = decide(inputs_of(a_market(("m5.large", THERE, 0.06)), signal="REBALANCE"))
+        decision = decide(inputs_of(a_market(("m5.large", THERE, 0.06)), signal="REBALANCE"))
 
-        assert outcome.decision == "DRAIN"
-        assert "unknown amount" in outcome.reason
+        assert decision.action == "DRAIN"
+        assert "unknown amount" in reason_of(decision)
 
 
 @pytest.mark.parametrize("signal", ["REBALANCE", "TERMINATION"])
 def test_signals_of_spot_do_not_concern_a_machine_on_demand(signal):
     inputs = inputs_of(two_zones(0.12, 0.11), machine=ON_DEMAND, signal=signal)
 
-    outcome = decide(inputs)
+    decision = decide(inputs)
 
-    assert outcome.decision == "STAY"
-    assert f"{signal} concerns spot capacity" in outcome.traces[7].note
+    assert decision.action == "STAY"
+    assert f"{signal} concerns spot capacity" in trace_of(decision)[7]["note"]
 
 
 def test_savings_are_what_the_prices_say():
-    outcome = decide(inputs_of(two_zones(0.05, 0.03)))
+    decision = decide(inputs_of(two_zones(0.05, 0.03)))
 
     # 0.05 - 0.03 = 0.02 USD/h, · 730 = 14.6 USD, 40 %
-    assert outcome.projected_savings == pytest.approx((0.02, 14.6, 40.0))
+    assert decision.projected_savings == pytest.approx((0.02, 14.6, 40.0))
 
 
 def test_staying_saves_nothing():
@@ -224,17 +227,17 @@ def test_staying_saves_nothing():
 
 
 def test_what_is_bought_on_demand_instead_is_a_negative_saving():
-    outcome = decide(inputs_of(a_market(("m5.large", HERE, 0.04)), signal="TERMINATION"))
+    decision = decide(inputs_of(a_market(("m5.large", HERE, 0.04)), signal="TERMINATION"))
 
     # 0.04 - 0.10 = -0.06 USD/h
-    assert outcome.projected_savings.hourly == pytest.approx(-0.06)
+    assert decision.projected_savings.hourly == pytest.approx(-0.06)
 
 
 def test_a_dearer_spot_price_than_on_demand_is_no_discount():
-    outcome = decide(inputs_of(a_market(("m5.large", HERE, 0.12))))
+    decision = decide(inputs_of(a_market(("m5.large", HERE, 0.12))))
 
-    assert outcome.pool(outcome.current).discount == 0.0
-    assert outcome.pool(outcome.current).score == 0.0
+    assert verdict_of(decision, decision.current).discount == 0.0
+    assert verdict_of(decision, decision.current).score == 0.0
 
 
 def test_half_the_price_of_two_copies_wins_where_bins_are_packed():
@@ -245,12 +248,12 @@ def test_half_the_price_of_two_copies_wins_where_bins_are_packed():
     )
     wide = inputs_of(market).stages._replace(enable_right_sizing=False)
 
-    assert decide(inputs_of(market, stages=wide)).decision == "STAY"
-    outcome = decide(inputs_of(market, stages=wide._replace(enable_bin_packing=True)))
+    assert decide(inputs_of(market, stages=wide)).action == "STAY"
+    decision = decide(inputs_of(market, stages=wide._replace(enable_bin_packing=True)))
 
     # 2 copies at 0.04 each; what is shown is what is paid
-    assert target(outcome) == ("m5.xlarge", HERE, "spot")
-    assert outcome.pool(outcome.target).price == 0.08
-    assert outcome.projected_savings.hourly == pytest.approx(-0.03)
+    assert target(decision) == ("m5.xlarge", HERE, "spot")
+    assert verdict_of(decision, decision.target).price == 0.08
+    assert decision.projected_savings.hourly == pytest.approx(-0.03)
     linear = wide._replace(enable_bin_packing=True, pipeline_mode="SINGLE_LINEAR")
-    assert decide(inputs_of(market, stages=linear)).decision == "STAY"
+    assert decide(inputs_of(market, stages=linear)).action == "STAY"

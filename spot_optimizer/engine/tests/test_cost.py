@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from spot_optimizer.engine.cost import (
+from spot_optimizer.engine.inputs import Costs
+from spot_optimizer.engine.policy.cost import (
     expected_cost,
     horizon_hours,
     interruption_cost,
     switching_cost,
     yield_score,
 )
-from spot_optimizer.engine.inputs import Costs
 from spot_optimizer.engine.tests.builders import NAN
 
 
@@ -90,7 +90,9 @@ class TestYieldScore:
     def test_is_unknown_where_a_part_is(self):
         assert np.isnan(yield_score([NAN, 0.5], [0.5, NAN])).all()
 
-    @pytest.mark.parametrize(("discount", "chance"), [([1.1], [0.5]), ([0.5], [-0.1]), ([0.5], [])])
-    def test_refuses_what_is_no_part(self, discount, chance):
-        with pytest.raises(ValueError, match=r"discount|chance"):
-            yield_score(discount, chance)
+    @pytest.mark.parametrize(
+        ("discount", "probability"), [([1.1], [0.5]), ([0.5], [-0.1]), ([0.5], [])]
+    )
+    def test_refuses_what_is_no_part(self, discount, probability):
+        with pytest.raises(ValueError, match=r"discount|probability"):
+            yield_score(discount, probability)

@@ -4,19 +4,24 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from spot_optimizer.engine.decision import PoolVerdict
 from spot_optimizer.engine.inputs import Inputs, Preferences
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.tests.builders import HERE, THERE, a_market, a_prior, a_type, inputs_of
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
+from spot_optimizer.engine.verdicts import (
+    PoolVerdict,
+    ranked_verdicts,
+    rejected_verdicts,
+    verdict_of,
+)
 
 FREE = Preferences(downtime_usd_per_hour=0.0)
 PLAIN = {"preferences": FREE, "model": a_prior(monthly_share=(0.0,) * 5)}
 
 
 def verdict_on(inputs: Inputs, name: str, zone: str = HERE, purchase: str = "spot") -> PoolVerdict:
-    outcome = decide(inputs)
-    verdicts = outcome.ranked() + outcome.rejected()
+    decision = decide(inputs)
+    verdicts = ranked_verdicts(decision) + rejected_verdicts(decision)
     return next(
         v for v in verdicts if (v.instance_type, v.zone, v.purchase) == (name, zone, purchase)
     )
@@ -32,17 +37,17 @@ class TestWouldWinIf:
         # staying costs 0.05 · 0.95 = 0.0475; the move 0.05 · 0.1 / 24 = 0.00020833
         inputs = inputs_of(a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.049)), **PLAIN)
 
-        said = verdict_on(inputs, "m5.large", THERE).would_win_if
+        sentence = verdict_on(inputs, "m5.large", THERE).would_win_if
 
-        assert said == "Would be the choice if its price fell below 0.047291 USD/h."
+        assert sentence == "Would be the choice if its price fell below 0.047291 USD/h."
 
     def test_names_the_price_at_which_the_machine_would_have_stayed(self):
         # 0.95 · p = 0.03 + p · 0.1 / 24: p = 0.03 / (0.95 - 0.0041667) = 0.0317181
         inputs = inputs_of(a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.03)), **PLAIN)
 
-        said = verdict_on(inputs, "m5.large").would_win_if
+        sentence = verdict_on(inputs, "m5.large").would_win_if
 
-        assert said == "Would be the choice if its price fell below 0.031718 USD/h."
+        assert sentence == "Would be the choice if its price fell below 0.031718 USD/h."
 
     @pytest.mark.parametrize(
         ("facts", "preferences", "setting"),
@@ -79,9 +84,9 @@ class TestWouldWinIf:
             types=[a_type(), a_type("c5.large", vcpu=16)],
         )
 
-        said = verdict_on(inputs_of(market, **PLAIN), "c5.large").would_win_if
+        sentence = verdict_on(inputs_of(market, **PLAIN), "c5.large").would_win_if
 
-        assert said == (
+        assert sentence == (
             "Would be the choice if right-sizing were off (enable_right_sizing) "
             "and its price fell below 0.047291 USD/h."
         )
@@ -94,9 +99,9 @@ class TestWouldWinIf:
         )
         smaller = FREE._replace(allow_smaller=True)
 
-        said = verdict_on(inputs_of(market, preferences=smaller), "c5.large").would_win_if
+        sentence = verdict_on(inputs_of(market, preferences=smaller), "c5.large").would_win_if
 
-        assert said.startswith("Would be the choice if its price fell below 0.0472")
+        assert sentence.startswith("Would be the choice if its price fell below 0.0472")
 
     def test_does_not_compete_with_where_the_machine_is(self):
         # after a rebalance recommendation only the target, 0.06 + 0.03 · 0.1 / 24, has to be beaten
@@ -108,9 +113,9 @@ class TestWouldWinIf:
         )
         inputs = inputs_of(market, signal="REBALANCE", preferences=Preferences())
 
-        said = verdict_on(inputs, "c5.large").would_win_if
+        sentence = verdict_on(inputs, "c5.large").would_win_if
 
-        assert said == "Would be the choice if right-sizing were off (enable_right_sizing)."
+        assert sentence == "Would be the choice if right-sizing were off (enable_right_sizing)."
 
     def test_does_not_compete_with_what_other_settings_keep_out(self):
         # d5 is cheaper, but stays out: oversized, and e5 by the filter
@@ -129,9 +134,9 @@ class TestWouldWinIf:
         )
         filtered = FREE._replace(advisor_filter=True)
 
-        said = verdict_on(inputs_of(market, preferences=filtered), "c5.large").would_win_if
+        sentence = verdict_on(inputs_of(market, preferences=filtered), "c5.large").would_win_if
 
-        assert said == "Would be the choice if smaller machines were allowed (allow_smaller)."
+        assert sentence == "Would be the choice if smaller machines were allowed (allow_smaller)."
 
     def test_competes_with_what_the_setting_lets_in_as_well(self):
         market = a_market(
@@ -141,9 +146,9 @@ class TestWouldWinIf:
             types=[a_type(), a_type("c5.large", vcpu=16), a_type("d5.large", vcpu=16)],
         )
 
-        said = verdict_on(inputs_of(market, **PLAIN), "c5.large").would_win_if
+        sentence = verdict_on(inputs_of(market, **PLAIN), "c5.large").would_win_if
 
-        assert "its price fell below 0.01" in said
+        assert "its price fell below 0.01" in sentence
 
     @pytest.mark.parametrize(
         "facts",
@@ -177,17 +182,17 @@ class TestWouldWinIf:
 
 def changed(inputs: Inputs, verdict: PoolVerdict, step: float) -> Inputs | None:
     """The inputs with all that the sentence asks for, a step beside the price it names."""
-    said, preferences, stages = verdict.would_win_if or "", inputs.preferences, inputs.stages
-    if gate := re.search(r"gate were ([\d.]+) or", said):
+    sentence, preferences, stages = verdict.would_win_if or "", inputs.preferences, inputs.stages
+    if gate := re.search(r"gate were ([\d.]+) or", sentence):
         preferences = preferences._replace(safety_gate=float(gate[1]))
-    if "allow_smaller" in said:
+    if "allow_smaller" in sentence:
         preferences = preferences._replace(allow_smaller=True)
-    if "advisor_filter" in said:
+    if "advisor_filter" in sentence:
         preferences = preferences._replace(advisor_filter=False)
-    if "enable_right_sizing" in said:
+    if "enable_right_sizing" in sentence:
         stages = stages._replace(enable_right_sizing=False)
     inputs = replace(inputs, preferences=preferences, stages=stages)
-    if price := re.search(r"below ([\d.]+) USD", said):
+    if price := re.search(r"below ([\d.]+) USD", sentence):
         return cheaper(inputs, verdict, float(price[1]) + step)
     return inputs
 
@@ -206,14 +211,14 @@ def cheaper(inputs: Inputs, verdict: PoolVerdict, price: float) -> Inputs | None
 
 
 def winner(inputs: Inputs) -> tuple[str, str, str]:
-    outcome = decide(inputs)
-    return outcome.pool(outcome.chosen)[:3]
+    decision = decide(inputs)
+    return verdict_of(decision, decision.chosen)[:3]
 
 
 @given(inputs(CALM, PRIOR))
 def test_every_change_that_is_named_makes_the_row_the_choice(given_inputs):
-    outcome = decide(given_inputs)
-    for verdict in outcome.ranked() + outcome.rejected():
+    decision = decide(given_inputs)
+    for verdict in ranked_verdicts(decision) + rejected_verdicts(decision):
         if verdict.would_win_if is None or verdict.would_win_if.startswith("No price"):
             continue
         enough = changed(given_inputs, verdict, step=-1e-6)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_optimizer.engine.candidates import lay_out
+from spot_optimizer.engine.candidates import candidates_of
 from spot_optimizer.engine.features import (
     discount_depth,
     features_of,
@@ -101,7 +101,7 @@ def test_features_look_at_the_family_and_at_the_region():
     )
     inputs = canonical(inputs_of(market))
 
-    features = features_of(lay_out(inputs.market, inputs.machine))
+    features = features_of(candidates_of(inputs.market, inputs.machine))
 
     # by name: c5 here stands at 0.5, m5 here at 0, m5 there at 1
     assert features.price_position == pytest.approx([0.5, 0.0, 1.0])

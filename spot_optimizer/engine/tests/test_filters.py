@@ -12,6 +12,7 @@ from spot_optimizer.engine.tests.builders import (
     a_type,
     inputs_of,
 )
+from spot_optimizer.engine.verdicts import ranked_verdicts, rejected_verdicts
 
 GPU = {"accelerator": "NVIDIA V100", "accelerators": 1}
 ON_XEN = {"ena": "supported", "nvme_required": False}
@@ -64,8 +65,8 @@ def rejections(*, facts=None, bands=None, on_demand=None, pools=None, **parts):
         bands=bands,
         on_demand=on_demand,
     )
-    outcome = decide(inputs_of(market, **parts))
-    verdicts = outcome.ranked() + outcome.rejected()
+    decision = decide(inputs_of(market, **parts))
+    verdicts = ranked_verdicts(decision) + rejected_verdicts(decision)
     return {v.purchase: v.rejected_because for v in verdicts if v.instance_type == "x.large"}
 
 

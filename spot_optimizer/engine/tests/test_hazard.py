@@ -6,7 +6,7 @@ import pytest
 
 from spot_optimizer.engine.features import Features
 from spot_optimizer.engine.hazard.artifact import parse_model
-from spot_optimizer.engine.hazard.base import hazard_of, probability
+from spot_optimizer.engine.hazard.base import hazard_from_probability, probability
 from spot_optimizer.engine.tests.builders import NAN, a_logistic, a_prior
 
 
@@ -74,12 +74,12 @@ class TestProbability:
             probability([-0.1])
 
     def test_and_back(self):
-        assert hazard_of(0.30) == pytest.approx(-log(0.7))
-        assert probability([hazard_of(0.30)]) == pytest.approx([0.30])
+        assert hazard_from_probability(0.30) == pytest.approx(-log(0.7))
+        assert probability([hazard_from_probability(0.30)]) == pytest.approx([0.30])
 
     def test_certainty_has_no_hazard(self):
-        with pytest.raises(ValueError, match="chance"):
-            hazard_of(1.0)
+        with pytest.raises(ValueError, match="probability"):
+            hazard_from_probability(1.0)
 
 
 class TestParseModel:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spot_optimizer.engine.inputs import Preferences, Stages
-from spot_optimizer.engine.pipeline import decide, run
+from spot_optimizer.engine.pipeline import decide
+from spot_optimizer.engine.serialization import serialize_decision
 from spot_optimizer.engine.tests.builders import (
     HERE,
     THERE,
@@ -14,18 +15,9 @@ from spot_optimizer.engine.tests.builders import (
     a_type,
     inputs_of,
 )
+from spot_optimizer.engine.texts.stages import trace_of
+from spot_optimizer.engine.verdicts import ranked_verdicts, rejected_verdicts, verdict_of
 
-STAGES = [
-    "input",
-    "hardware",
-    "advisor",
-    "right_sizing",
-    "risk",
-    "safety_gate",
-    "ranking",
-    "signal",
-    "output",
-]
 MARKET = a_market(
     ("m5.large", HERE, 0.05),
     ("m5.large", THERE, 0.03),
@@ -42,28 +34,34 @@ MARKET = a_market(
 
 
 def notes(**parts):
-    return {trace.stage: trace.note for trace in decide(inputs_of(MARKET, **parts)).traces}
+    return {step["stage"]: step["note"] for step in trace_of(decide(inputs_of(MARKET, **parts)))}
 
 
-class TestRun:
-    def test_yields_each_stage_and_returns_the_outcome(self):
-        stages, seen = run(inputs_of(MARKET)), []
-        while True:
-            try:
-                seen.append(next(stages))
-            except StopIteration as end:
-                outcome = end.value
-                break
+class TestDecide:
+    def test_runs_the_stages_in_order_and_reports_each_as_it_ends(self):
+        reported = []
 
-        assert [trace.stage for trace in seen] == STAGES
-        assert tuple(seen) == outcome.traces
-        assert outcome.to_json() == decide(inputs_of(MARKET)).to_json()
+        decision = decide(inputs_of(MARKET), on_stage=reported.append)
+
+        assert [trace.stage for trace in reported] == [
+            "input",
+            "hardware",
+            "advisor",
+            "right_sizing",
+            "risk",
+            "safety_gate",
+            "ranking",
+            "signal",
+            "output",
+        ]
+        assert tuple(reported) == decision.traces
+        assert serialize_decision(decision) == serialize_decision(decide(inputs_of(MARKET)))
 
     def test_counts_what_went_in_and_out(self):
         traces = decide(inputs_of(MARKET)).traces
 
         # 4 spot pools, m5.large and m5.4xlarge on demand here; t3 burstable; m5.4xlarge oversized
-        assert [(t.in_, t.out) for t in traces] == [
+        assert [(t.candidates_in, t.candidates_out) for t in traces] == [
             (6, 6),
             (6, 5),
             (5, 5),
@@ -75,10 +73,10 @@ class TestRun:
             (3, 3),
         ]
 
-    def test_speaks_the_names_of_the_api(self):
-        trace = decide(inputs_of(MARKET)).traces[1]
+    def test_traces_have_the_names_of_the_api(self):
+        trace = trace_of(decide(inputs_of(MARKET)))
 
-        assert trace.as_dict() == {
+        assert trace[1] == {
             "stage": "hardware",
             "status": "done",
             "in": 6,
@@ -98,7 +96,7 @@ class TestRun:
         traces = {t.stage: t for t in decide(inputs_of(MARKET, **parts)).traces}
 
         assert traces[stage].status == "disabled"
-        assert traces[stage].in_ == traces[stage].out
+        assert traces[stage].candidates_in == traces[stage].candidates_out
 
     def test_a_stage_that_is_on_is_done(self):
         traces = decide(inputs_of(MARKET, preferences=Preferences(advisor_filter=True))).traces
@@ -130,8 +128,8 @@ class TestNotes:
         assert "Bin packing is on" in notes(stages=Stages(enable_bin_packing=True))["ranking"]
 
     def test_give_what_recomputes_an_expected_cost_by_hand(self):
-        outcome = decide(inputs_of(MARKET))
-        best = outcome.pool(outcome.target)
+        decision = decide(inputs_of(MARKET))
+        best = verdict_of(decision, decision.target)
 
         # an interruption: 1 USD/h · 20 min / 60; a move: 0.05 · 6 / 60 + 1 · 0.5 / 60
         assert "hazard · 0.33333333 USD + 0.013333333 USD / horizon" in notes()["ranking"]
@@ -140,7 +138,7 @@ class TestNotes:
         assert best.expected_cost == pytest.approx(by_hand, rel=1e-6)
 
 
-class TestOutcome:
+class TestDecision:
     def test_family_stress_counts_only_where_it_is_on(self):
         # m5.large here: the others of m5 stand at (0.5 + 0.25) / 2 = 0.375,
         # so the hazard is -ln(1 - 0.025) / 730 · 2^(2 · (0.375 - 0.5)) = 0.0000346819 · 0.840896
@@ -151,17 +149,17 @@ class TestOutcome:
         assert on / off == pytest.approx(0.840896, rel=1e-4)
 
     def test_ranks_the_kept_rows_by_expected_cost(self):
-        ranked = decide(inputs_of(MARKET)).ranked()
+        ranked = ranked_verdicts(decide(inputs_of(MARKET)))
 
         assert [(v.zone, v.purchase) for v in ranked] == [
             (THERE, "spot"),
             (HERE, "spot"),
             (HERE, "on_demand"),
         ]
-        assert len(decide(inputs_of(MARKET)).ranked(2)) == 2
+        assert len(ranked_verdicts(decide(inputs_of(MARKET)), 2)) == 2
 
     def test_lists_the_rejected_rows_with_their_reasons(self):
-        rejected = decide(inputs_of(MARKET)).rejected()
+        rejected = rejected_verdicts(decide(inputs_of(MARKET)))
 
         assert [(v.instance_type, v.purchase, v.rejected_because) for v in rejected] == [
             ("m5.4xlarge", "spot", "oversized"),
@@ -170,7 +168,7 @@ class TestOutcome:
         ]
 
     def test_a_verdict_adds_up(self):
-        verdict = decide(inputs_of(MARKET)).ranked(1)[0]
+        verdict = ranked_verdicts(decide(inputs_of(MARKET)), 1)[0]
 
         assert sum(verdict.terms.values()) == pytest.approx(verdict.expected_cost)
         assert verdict.discount == pytest.approx(0.7)
@@ -179,17 +177,17 @@ class TestOutcome:
         assert verdict.interruption_band == 0
 
     def test_a_verdict_on_demand_has_no_spot_price_and_no_band(self):
-        verdict = decide(inputs_of(MARKET)).ranked()[2]
+        verdict = ranked_verdicts(decide(inputs_of(MARKET)))[2]
 
         assert (verdict.price, verdict.spot_price, verdict.interruption_band) == (0.10, None, None)
         assert verdict.crash_probability == 0.0
 
     def test_has_no_row_beyond_its_rows(self):
-        with pytest.raises(IndexError, match="row 6 of 6"):
-            decide(inputs_of(MARKET)).pool(6)
+        with pytest.raises(IndexError, match="candidate 6 of 6"):
+            verdict_of(decide(inputs_of(MARKET)), 6)
 
     def test_is_json_with_every_row(self):
-        body = json.loads(decide(inputs_of(MARKET)).to_json())
+        body = json.loads(serialize_decision(decide(inputs_of(MARKET))))
 
         assert body["decision"] == "SWITCH"
         assert {len(column) for column in body["rows"].values()} == {6}
@@ -198,10 +196,10 @@ class TestOutcome:
     def test_the_own_type_is_compatible_whatever_the_facts_say(self):
         odd = a_machine(architecture="arm64")
 
-        outcome = decide(inputs_of(MARKET, machine=odd))
+        decision = decide(inputs_of(MARKET, machine=odd))
 
-        assert outcome.target is not None
-        assert outcome.pool(outcome.target).instance_type == "m5.large"
+        assert decision.target is not None
+        assert verdict_of(decision, decision.target).instance_type == "m5.large"
 
 
 def test_a_model_that_answers_for_other_pools_is_refused():

@@ -5,12 +5,24 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from spot_optimizer.engine.decision import Decision, PoolVerdict
+from spot_optimizer.engine.decision import Decision
 from spot_optimizer.engine.inputs import Inputs
 from spot_optimizer.engine.market import Market
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash, serialize_inputs
+from spot_optimizer.engine.serialization import (
+    deserialize_inputs,
+    inputs_hash,
+    serialize_decision,
+    serialize_inputs,
+)
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
+from spot_optimizer.engine.texts.choice import reason_of
+from spot_optimizer.engine.verdicts import (
+    PoolVerdict,
+    ranked_verdicts,
+    rejected_verdicts,
+    verdict_of,
+)
 
 BY_POOL = ("type_index", "zone_index", "spot_price", "low_7d", "high_7d")
 
@@ -19,8 +31,8 @@ def key(verdict: PoolVerdict) -> tuple[str, str, str]:
     return verdict.instance_type, verdict.zone, verdict.purchase
 
 
-def chosen(outcome: Decision) -> tuple[str, str, str]:
-    return key(outcome.pool(outcome.chosen))
+def chosen(decision: Decision) -> tuple[str, str, str]:
+    return key(verdict_of(decision, decision.chosen))
 
 
 def columns(market: Market, pools: list[int]) -> Market:
@@ -42,57 +54,57 @@ def shuffled(market: Market, types: list[int], zones: list[int], pools: list[int
 
 @given(inputs())
 def test_every_row_is_kept_or_rejected_for_a_reason(given_inputs):
-    outcome = decide(given_inputs)
-    counts = outcome.counts
+    decision = decide(given_inputs)
+    counts = decision.counts
 
     assert counts["considered"] == counts["kept"] + sum(counts["rejected"].values())
-    assert counts["considered"] == len(outcome.ranked()) + len(outcome.rejected())
-    assert all(verdict.rejected_because for verdict in outcome.rejected())
-    assert not any(verdict.rejected_because for verdict in outcome.ranked())
+    assert counts["considered"] == len(ranked_verdicts(decision)) + len(rejected_verdicts(decision))
+    assert all(verdict.rejected_because for verdict in rejected_verdicts(decision))
+    assert not any(verdict.rejected_because for verdict in ranked_verdicts(decision))
 
 
 @given(inputs())
 def test_the_target_is_kept_and_elsewhere(given_inputs):
-    outcome = decide(given_inputs)
+    decision = decide(given_inputs)
 
-    assert outcome.rejection[outcome.current] == 0
-    assert (outcome.target is None) == (outcome.decision == "STAY")
-    if outcome.target is not None:
-        assert outcome.rejection[outcome.target] == 0
-        assert outcome.target != outcome.current
+    assert decision.rejection[decision.current] == 0
+    assert (decision.target is None) == (decision.action == "STAY")
+    if decision.target is not None:
+        assert decision.rejection[decision.target] == 0
+        assert decision.target != decision.current
 
 
 @given(inputs())
 def test_an_interrupted_spot_machine_always_has_somewhere_to_go(given_inputs):
     spot = given_inputs.machine._replace(purchase="spot")
 
-    outcome = decide(replace(given_inputs, machine=spot, signal="TERMINATION"))
+    decision = decide(replace(given_inputs, machine=spot, signal="TERMINATION"))
 
-    assert outcome.decision == "EVACUATE"
+    assert decision.action == "EVACUATE"
 
 
 @given(inputs())
 def test_each_stage_takes_what_the_one_before_left(given_inputs):
-    outcome = decide(given_inputs)
-    traces = outcome.traces
+    decision = decide(given_inputs)
+    traces = decision.traces
 
-    assert traces[0].in_ == outcome.counts["considered"]
-    assert traces[-1].out == outcome.counts["kept"]
-    assert [t.in_ for t in traces[1:]] == [t.out for t in traces[:-1]]
-    assert all(t.in_ == t.out for t in traces if t.status == "disabled")
+    assert traces[0].candidates_in == decision.counts["considered"]
+    assert traces[-1].candidates_out == decision.counts["kept"]
+    assert [t.candidates_in for t in traces[1:]] == [t.candidates_out for t in traces[:-1]]
+    assert all(t.candidates_in == t.candidates_out for t in traces if t.status == "disabled")
 
 
 @given(inputs())
 def test_nothing_unknown_reaches_a_verdict_as_a_number(given_inputs):
-    outcome = decide(given_inputs)
+    decision = decide(given_inputs)
 
-    for row in range(len(outcome.rows)):
-        verdict = outcome.pool(row)
+    for row in range(len(decision.candidates)):
+        verdict = verdict_of(decision, row)
         numbers = [x for x in [*verdict, *(verdict.terms or {}).values()] if isinstance(x, float)]
         assert all(-inf < number < inf for number in numbers)
         assert "nan" not in (verdict.would_win_if or "")
         assert "inf" not in (verdict.would_win_if or "")
-    assert "nan" not in outcome.reason
+    assert "nan" not in reason_of(decision)
 
 
 @given(inputs(), st.data())
@@ -107,15 +119,17 @@ def test_order_changes_no_byte(given_inputs, data):
     mixed = replace(given_inputs, market=other)
 
     assert inputs_hash(mixed) == inputs_hash(given_inputs)
-    assert decide(mixed).to_json() == decide(given_inputs).to_json()
+    assert serialize_decision(decide(mixed)) == serialize_decision(decide(given_inputs))
 
 
 @given(inputs())
 def test_what_is_frozen_thaws_to_the_same_decision(given_inputs):
-    frozen = serialize_inputs(given_inputs)
+    serialized = serialize_inputs(given_inputs)
 
-    assert serialize_inputs(deserialize_inputs(frozen)) == frozen
-    assert decide(deserialize_inputs(frozen)).to_json() == decide(given_inputs).to_json()
+    assert serialize_inputs(deserialize_inputs(serialized)) == serialized
+    assert serialize_decision(decide(deserialize_inputs(serialized))) == serialize_decision(
+        decide(given_inputs)
+    )
 
 
 @given(inputs(models=PRIOR))
@@ -127,9 +141,12 @@ def test_a_pool_that_cannot_be_used_changes_nothing_for_the_others(given_inputs)
     after, before = decide(given_inputs), decide(without)
 
     # of another architecture, and alone in its family
-    assert list(map(key, after.ranked())) == list(map(key, before.ranked()))
+    ranked_after, ranked_before = ranked_verdicts(after), ranked_verdicts(before)
+    assert list(map(key, ranked_after)) == list(map(key, ranked_before))
     assert chosen(after) == chosen(before)
-    assert [v.expected_cost for v in after.ranked()] == [v.expected_cost for v in before.ranked()]
+    assert [v.expected_cost for v in ranked_verdicts(after)] == [
+        v.expected_cost for v in ranked_verdicts(before)
+    ]
 
 
 @given(inputs(CALM, PRIOR), st.data())
@@ -149,9 +166,9 @@ def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
     assert chosen(after) != name
 
 
-def cost_by_hand(given_inputs: Inputs, outcome: Decision, row: int) -> float:
+def cost_by_hand(given_inputs: Inputs, decision: Decision, row: int) -> float:
     """What one row costs, from the words of the contract, one number at a time."""
-    verdict, here = outcome.pool(row), outcome.pool(outcome.current)
+    verdict, here = verdict_of(decision, row), verdict_of(decision, decision.current)
     value = given_inputs.preferences.downtime_usd_per_hour
     hazard = 0.0
     assert verdict.price is not None
@@ -166,7 +183,7 @@ def cost_by_hand(given_inputs: Inputs, outcome: Decision, row: int) -> float:
     if not bin_packing_on or given_inputs.stages.pipeline_mode != "CLUSTER_FULL" or copies < 1:
         copies = 1
     cost = verdict.price / copies + hazard * value * 20 / 60
-    if row == outcome.current:
+    if row == decision.current:
         return cost
     move = (here.price or 0.0) * 6 / 60 + value * 0.5 / 60
     return cost + move / (min(24, 1 / hazard) if hazard else 24)
@@ -174,20 +191,20 @@ def cost_by_hand(given_inputs: Inputs, outcome: Decision, row: int) -> float:
 
 @given(inputs(CALM, PRIOR))
 def test_agrees_with_a_search_by_hand(given_inputs):
-    outcome = decide(replace(given_inputs, signal="NONE"))
-    rows = [row for row in outcome.order.tolist() if row != outcome.current]
+    decision = decide(replace(given_inputs, signal="NONE"))
+    rows = [row for row in decision.order.tolist() if row != decision.current]
 
-    costs = {row: cost_by_hand(given_inputs, outcome, row) for row in rows}
+    costs = {row: cost_by_hand(given_inputs, decision, row) for row in rows}
 
     for row, cost in costs.items():
-        assert abs(outcome.pool(row).expected_cost - cost) < 1e-12
-    here = outcome.pool(outcome.current)
+        assert abs(verdict_of(decision, row).expected_cost - cost) < 1e-12
+    here = verdict_of(decision, decision.current)
     staying = here.price if here.expected_cost is None else here.expected_cost
     if not costs or staying is None:
-        assert outcome.decision == "STAY"
+        assert decision.action == "STAY"
         return
     cheapest = min(costs.values())
     assume(abs(cheapest - 0.95 * staying) > 1e-9)
-    assert outcome.decision == ("SWITCH" if cheapest < 0.95 * staying else "STAY")
-    if outcome.target is not None:
-        assert costs[outcome.target] - cheapest < 1e-12
+    assert decision.action == ("SWITCH" if cheapest < 0.95 * staying else "STAY")
+    if decision.target is not None:
+        assert costs[decision.target] - cheapest < 1e-12

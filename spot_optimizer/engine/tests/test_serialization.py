@@ -5,7 +5,12 @@ import pytest
 
 from spot_optimizer.engine.inputs import Preferences
 from spot_optimizer.engine.pipeline import decide
-from spot_optimizer.engine.serialization import deserialize_inputs, inputs_hash, serialize_inputs
+from spot_optimizer.engine.serialization import (
+    deserialize_inputs,
+    inputs_hash,
+    serialize_decision,
+    serialize_inputs,
+)
 from spot_optimizer.engine.tests.builders import HERE, NAN, THERE, a_market, a_type, inputs_of
 
 MARKET = a_market(
@@ -14,12 +19,12 @@ MARKET = a_market(
 
 
 def test_what_was_frozen_comes_back_and_decides_the_same():
-    frozen = serialize_inputs(inputs_of(MARKET))
+    serialized = serialize_inputs(inputs_of(MARKET))
 
-    thawed = deserialize_inputs(frozen)
+    restored = deserialize_inputs(serialized)
 
-    assert serialize_inputs(thawed) == frozen
-    assert decide(thawed).to_json() == decide(inputs_of(MARKET)).to_json()
+    assert serialize_inputs(restored) == serialized
+    assert serialize_decision(decide(restored)) == serialize_decision(decide(inputs_of(MARKET)))
 
 
 def test_unknown_prices_are_null_and_floats_are_the_shortest():
@@ -64,10 +69,10 @@ def test_the_hash_is_sha_256_in_hex():
     assert len(bytes.fromhex(inputs_hash(inputs_of(MARKET)))) == 32
 
 
-@pytest.mark.parametrize("frozen", [b"", b"[]", b"{}", b"\xff", b'{"machine": {"zone": 1}}'])
-def test_refuses_to_thaw_what_was_not_frozen(frozen):
+@pytest.mark.parametrize("serialized", [b"", b"[]", b"{}", b"\xff", b'{"machine": {"zone": 1}}'])
+def test_refuses_to_thaw_what_was_not_frozen(serialized):
     with pytest.raises(ValueError, match=r".+"):
-        deserialize_inputs(frozen)
+        deserialize_inputs(serialized)
 
 
 def test_refuses_to_thaw_a_market_that_means_nothing():

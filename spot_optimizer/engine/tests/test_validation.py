@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spot_optimizer.engine.inputs import Costs, Preferences, Stages
-from spot_optimizer.engine.pipeline import decide, run
+from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.tests.builders import (
     HERE,
     NAN,
@@ -90,9 +90,13 @@ def test_a_type_listed_twice_is_refused():
         decide(inputs_of(twins))
 
 
-def test_inputs_are_checked_before_the_first_stage_is_asked_for():
+def test_inputs_are_validated_before_the_first_stage():
+    stages = []
+
     with pytest.raises(ValueError, match="signal"):
-        run(inputs_of(MARKET, signal="MAYBE"))
+        decide(inputs_of(MARKET, signal="MAYBE"), on_stage=stages.append)
+
+    assert stages == []
 
 
 def test_canonical_order_is_by_names():

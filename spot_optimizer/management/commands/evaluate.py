@@ -69,16 +69,17 @@ class Command(BaseCommand):
     def _as_of(self, options: dict[str, Any]) -> dict[str, Any]:
         if not (options["type"] and options["zone"]) or options["instance_id"]:
             raise CommandError("--as-of needs --type and --zone, and no instance id.")
-        return decide_as_of(
+        decision = decide_as_of(
             instance_type=options["type"],
             zone=options["zone"],
             region=options["region"],
             purchase=options["purchase"],
             at=_moment(options["as_of"]),
-            tell=lambda step: self.console.print(
-                f"{step['stage']:>12}  {step['note']}", soft_wrap=True, highlight=False
-            ),
         )
+        for step in decision["trace"]:
+            text = f"{step['stage']:>12}  {step['note']}"
+            self.console.print(text, soft_wrap=True, highlight=False)
+        return decision
 
     def _live(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["instance_id"]:

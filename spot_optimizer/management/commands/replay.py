@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError
 from lab.experiments.log import Difference, replay
 from lab.models import ExperimentLog
 
-TELL_EVERY = 100  # experiments
+REPORT_EVERY = 100  # experiments
 
 
 class Command(BaseCommand):
-    help = "Run stored experiments again; exit code 1 where one comes out otherwise."
+    help = "Replay stored experiments. Exit code 1: a result differs from the stored one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
@@ -28,10 +28,10 @@ class Command(BaseCommand):
             experiments = experiments[: options["last"]]
         count, differing = self._replay(experiments.iterator(chunk_size=50))
         if not count:
-            raise CommandError("There is no such experiment.")
-        self.stdout.write(f"{count} replayed, {count - differing} the same.")
+            raise CommandError("No such experiment is stored.")
+        self.stdout.write(f"{count} replayed, {count - differing} equal.")
         if differing:
-            raise CommandError(f"{differing} came out otherwise.", returncode=1)
+            raise CommandError(f"{differing} with a different result.", returncode=1)
 
     def _replay(self, experiments: Iterator[ExperimentLog]) -> tuple[int, int]:
         count = differing = 0
@@ -39,18 +39,18 @@ class Command(BaseCommand):
             differences = replay(experiment)
             differing += bool(differences)
             if differences or count == 1:
-                self._tell(experiment, differences)
-            if count % TELL_EVERY == 0:
-                self.stdout.write(f"{count} replayed, {differing} otherwise.")
+                self._report(experiment, differences)
+            if count % REPORT_EVERY == 0:
+                self.stdout.write(f"{count} replayed, {differing} different.")
         return count, differing
 
-    def _tell(self, experiment: ExperimentLog, differences: list[Difference]) -> None:
-        verdict = "otherwise" if differences else "the same"
+    def _report(self, experiment: ExperimentLog, differences: list[Difference]) -> None:
+        verdict = "different" if differences else "equal"
         self.stdout.write(
             f"{experiment.pk}  {experiment.decision}  {experiment.inputs_hash[:12]}  {verdict}"
         )
-        for what, stored, replayed in differences:
-            self.stdout.write(f"  {what}: stored {stored}, replayed {replayed}")
+        for field, stored, replayed in differences:
+            self.stdout.write(f"  {field}: stored {stored}, replayed {replayed}")
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What pools, interruptions and moves cost."""
+"""The formulas for the cost of interruptions, moves and pools."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ LONGEST_HORIZON = 24.0  # [h]
 Floats = NDArray[np.float64]
 
 
-class Terms(NamedTuple):
-    """The parts of an expected cost, each with one value per row. [USD/h]"""
+class CostTerms(NamedTuple):
+    """The parts of an expected cost, each of shape (n,). [USD/h]"""
 
     price: Floats
     risk: Floats
@@ -22,20 +22,20 @@ class Terms(NamedTuple):
 
     @property
     def total(self) -> Floats:
-        """Their sum: the expected cost."""
+        """The expected cost: the sum of the parts. [USD/h]"""
         return self.price + self.risk + self.switching
 
 
 def interruption_cost(costs: Costs, downtime_usd_per_hour: float) -> float:
     """
-    Return what one unprepared interruption costs.
+    Return the cost of one interruption without preparation.
 
     Parameters
     ----------
     costs : Costs
         ``boot_minutes``, ``restore_minutes`` and ``lost_work_minutes`` count.
     downtime_usd_per_hour : float
-        What an hour of downtime, or of lost work, is worth to the owner. [USD/h]
+        Value V of an hour of downtime, or of lost work, to the owner. [USD/h]
 
     Returns
     -------
@@ -50,7 +50,7 @@ def interruption_cost(costs: Costs, downtime_usd_per_hour: float) -> float:
     Notes
     -----
     A new instance has to boot and to restore its state, which is downtime, and the work since the
-    last saved state is done again. A lower bound: nothing is charged for failed attempts.
+    last saved state is done again. A lower bound: failed launch attempts cost nothing here.
     """
     minutes = sum(
         _amount(name, getattr(costs, name))
@@ -61,16 +61,16 @@ def interruption_cost(costs: Costs, downtime_usd_per_hour: float) -> float:
 
 def switching_cost(costs: Costs, downtime_usd_per_hour: float, price_now: float) -> float:
     """
-    Return what one planned move costs.
+    Return the cost of one planned move.
 
     Parameters
     ----------
     costs : Costs
         ``double_run_minutes`` and ``cutover_downtime_minutes`` count.
     downtime_usd_per_hour : float
-        What an hour of downtime is worth to the owner. [USD/h]
+        Value V of an hour of downtime to the owner. [USD/h]
     price_now : float
-        Price of what the machine runs in, paid on while the new one starts. [USD/h]
+        Current price, which is still paid while the new instance starts. [USD/h]
 
     Returns
     -------
@@ -90,7 +90,7 @@ def switching_cost(costs: Costs, downtime_usd_per_hour: float, price_now: float)
 
 def horizon_hours(hazard: ArrayLike) -> Floats:
     """
-    Return how long a move into each pool is expected to last, at most a day.
+    Return for how many hours a move into each pool is expected to pay off, at most 24.
 
     Parameters
     ----------
@@ -100,13 +100,17 @@ def horizon_hours(hazard: ArrayLike) -> Floats:
     Returns
     -------
     ndarray, shape of ``hazard``
-        min(24 h, 1 / hazard): the mean life of a pool, but prices are not believed for longer
-        than a day. [h]
+        min(24 h, 1 / hazard). [h]
 
     Raises
     ------
     ValueError
         If a hazard is negative or not finite.
+
+    Notes
+    -----
+    1 / hazard is the mean time to the first interruption. It is capped, because today's prices
+    predict those of the next day, not of the next month.
 
     Examples
     --------
@@ -118,9 +122,9 @@ def horizon_hours(hazard: ArrayLike) -> Floats:
 
 def expected_cost(
     price: ArrayLike, hazard: ArrayLike, interruption: float, switching: ArrayLike
-) -> Terms:
+) -> CostTerms:
     """
-    Return what an hour in each pool is expected to cost, in its parts.
+    Return the expected cost of an hour in each pool, in its parts.
 
     Parameters
     ----------
@@ -129,13 +133,13 @@ def expected_cost(
     hazard : array_like, shape (n,)
         Mean number of interruptions of each pool per hour. [1/h]
     interruption : float
-        What one interruption costs. [USD]
+        Cost of one interruption. [USD]
     switching : array_like, shape (n,)
-        What a move into each pool costs, 0 for the one the machine is in. [USD]
+        Cost of a move into each pool, 0 for the machine's own. [USD]
 
     Returns
     -------
-    Terms
+    CostTerms
         price, hazard · interruption and switching / horizon; their sum is the expected cost,
         never below ``price``. [USD/h]
 
@@ -147,8 +151,8 @@ def expected_cost(
     Notes
     -----
     Over a horizon of H hours, a pool costs price · H, is interrupted hazard · H times in the mean
-    [1]_, and is moved into once. Divided by H: the formula. Assumes that no second interruption
-    strikes during a restart.
+    [1]_, and is moved into once; divided by H, this is the formula. Assumes that no second
+    interruption occurs during a restart.
 
     References
     ----------
@@ -164,24 +168,24 @@ def expected_cost(
     if not prices.shape == hazards.shape == moves.shape:
         raise ValueError(f"price {prices.shape}, hazard {hazards.shape}, switching {moves.shape}")
     risk = hazards * _amount("interruption", interruption)
-    return Terms(prices, risk, moves / horizon_hours(hazards))
+    return CostTerms(prices, risk, moves / horizon_hours(hazards))
 
 
-def yield_score(discount: ArrayLike, chance: ArrayLike) -> Floats:
+def yield_score(discount: ArrayLike, probability: ArrayLike) -> Floats:
     """
-    Return the discount that is left after risk: discount · (1 - P). Shown, never ranked by.
+    Return the discount after risk, discount · (1 - P): displayed, not used for ranking.
 
     Parameters
     ----------
     discount : array_like, shape (n,)
-        Part of the on-demand price that is saved, 0 to 1; nan: unknown.
-    chance : array_like, shape (n,)
+        Share of the on-demand price that is saved, 0 to 1; nan: unknown.
+    probability : array_like, shape (n,)
         P(interruption within one hour); nan: unknown.
 
     Returns
     -------
     ndarray, shape (n,)
-        0 to 1, nan where a part is unknown.
+        0 to 1, nan where an argument is unknown.
 
     Raises
     ------
@@ -189,10 +193,10 @@ def yield_score(discount: ArrayLike, chance: ArrayLike) -> Floats:
         If the shapes differ, or a number is outside 0…1.
     """
     discounts: Floats = np.asarray(discount, dtype=np.float64)
-    chances: Floats = np.asarray(chance, dtype=np.float64)
+    chances: Floats = np.asarray(probability, dtype=np.float64)
     if discounts.shape != chances.shape:
-        raise ValueError(f"discount {discounts.shape} and chance {chances.shape} differ")
-    for name, each in (("discount", discounts), ("chance", chances)):
+        raise ValueError(f"discount {discounts.shape} and probability {chances.shape} differ")
+    for name, each in (("discount", discounts), ("probability", chances)):
         if ((each < 0) | (each > 1)).any():
             raise ValueError(f"{name}: outside 0…1")
     return discounts * (1 - chances)

@@ -1,41 +1,27 @@
-"""Why a row is rejected: stable names for programs, words for people."""
+"""The phrases for rejection reasons."""
 
-from collections.abc import Mapping
-
+from spot_optimizer.engine.filters import OVERSIZE, UNDERSIZE
 from spot_optimizer.engine.inputs import Preferences
 from spot_optimizer.engine.market import InstanceType, Machine
 
-OVERSIZE = 2.0  # times the machine's vCPU or memory
-UNDERSIZE = 0.5  # of the machine's vCPU and memory, where smaller is allowed
 
-KEPT = 0
-REASONS = (
-    "",  # kept
-    "no_on_demand_price",
-    "not_offered_as_spot",
-    "architecture",
-    "accelerator",
-    "local_storage",
-    "bare_metal",
-    "burstable",
-    "previous_generation",
-    "network_driver",
-    "storage_driver",
-    "virtualization",
-    "boot_mode",
-    "fewer_vcpu",
-    "less_memory",
-    "advisor_band",
-    "advisor_unlisted",
-    "oversized",
-    "risk_unknown",
-    "safety_gate",
-)
-CODES: Mapping[str, int] = {reason: code for code, reason in enumerate(REASONS)}
+def reason_texts(own: InstanceType, machine: Machine, preferences: Preferences) -> dict[str, str]:
+    """
+    Return for each reason a phrase that follows a count, such as "12 burstable".
 
+    Parameters
+    ----------
+    own : InstanceType
+        The machine's own type, with whose size and parts candidates are compared.
+    machine : Machine
+    preferences : Preferences
+        ``allow_smaller`` and ``safety_gate`` are used.
 
-def phrases(own: InstanceType, machine: Machine, preferences: Preferences) -> dict[str, str]:
-    """Return for each reason the words that complete "12 …", with the numbers in force."""
+    Returns
+    -------
+    dict
+        One phrase for each name in ``REASONS``, with the numbers in force.
+    """
     share = UNDERSIZE if preferences.allow_smaller else 1.0
     return {
         "no_on_demand_price": "without a known on-demand price",
