@@ -115,7 +115,19 @@ def inputs_hash(inputs: Inputs) -> str:
 
 
 def hash_of_serialized(serialized: bytes) -> str:
-    """Return :func:`inputs_hash` of inputs that are serialized already."""
+    """
+    Return :func:`inputs_hash` of inputs that are serialized already.
+
+    Parameters
+    ----------
+    serialized : bytes
+        As :func:`serialize_inputs` returns them.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
+    """
     return hashlib.sha256(serialized).hexdigest()
 
 

@@ -33,18 +33,54 @@ class PoolVerdict(NamedTuple):
 
 
 def ranked_verdicts(decision: Decision, limit: int | None = None) -> list[PoolVerdict]:
-    """Return the accepted candidates, lowest expected cost first, at most ``limit``."""
+    """
+    Return the verdicts on the accepted candidates.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+    limit : int, optional
+        Highest number of verdicts; all by default.
+
+    Returns
+    -------
+    list of PoolVerdict
+        Lowest expected cost first, unknown costs last.
+    """
     return _verdicts(decision, decision.order[:limit])
 
 
 def rejected_verdicts(decision: Decision, limit: int | None = None) -> list[PoolVerdict]:
-    """Return the rejected candidates by type and zone, at most ``limit``."""
+    """
+    Return the verdicts on the rejected candidates.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+    limit : int, optional
+        Highest number of verdicts; all by default.
+
+    Returns
+    -------
+    list of PoolVerdict
+        Spot pools by type and zone, then on-demand offers by type.
+    """
     return _verdicts(decision, np.flatnonzero(decision.rejection)[:limit])
 
 
 def verdict_of(decision: Decision, index: int) -> PoolVerdict:
     """
     Return the verdict on one candidate.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+    index : int
+        0…c - 1.
+
+    Returns
+    -------
+    PoolVerdict
 
     Raises
     ------
@@ -57,7 +93,18 @@ def verdict_of(decision: Decision, index: int) -> PoolVerdict:
 
 
 def number_columns(decision: Decision) -> dict[str, NDArray[np.float64]]:
-    """Return the numbers of all candidates by their names in a verdict, each of shape (c,)."""
+    """
+    Return the numbers of all candidates.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+
+    Returns
+    -------
+    dict of ndarray, shape (c,)
+        By the names and in the units of :class:`PoolVerdict`; nan: unknown.
+    """
     return {
         "price": decision.candidates.price,
         "on_demand_price": decision.candidates.on_demand_price,
@@ -69,7 +116,17 @@ def number_columns(decision: Decision) -> dict[str, NDArray[np.float64]]:
 
 
 def none_for_nan(column: NDArray[np.float64]) -> list[float | None]:
-    """Return an array's numbers with None for nan, as JSON requires."""
+    """
+    Return an array's numbers with None for nan, as JSON requires.
+
+    Parameters
+    ----------
+    column : ndarray, shape (k,)
+
+    Returns
+    -------
+    list of float or None, length k
+    """
     return [None if number != number else number for number in column.tolist()]
 
 

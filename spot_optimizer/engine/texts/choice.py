@@ -14,7 +14,18 @@ from spot_optimizer.engine.policy.choice import (
 
 
 def reason_of(decision: Decision) -> str:
-    """Return why the action was chosen: one sentence with the numbers in force."""
+    """
+    Return why the action was chosen.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+
+    Returns
+    -------
+    str
+        One sentence with the numbers in force. [USD/h]
+    """
     choice, candidates = decision.choice, decision.candidates
     if choice.cause is Cause.LAST_RESORT:
         return (
@@ -31,7 +42,18 @@ def reason_of(decision: Decision) -> str:
 
 
 def signal_note(decision: Decision) -> str:
-    """Return the note of the signal stage: what AWS signals and what follows."""
+    """
+    Return the note of the signal stage.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+
+    Returns
+    -------
+    str
+        What AWS signals, and what follows for the machine.
+    """
     candidates, signal = decision.candidates, decision.inputs.signal
     if signal == "NONE":
         return "AWS signals nothing."

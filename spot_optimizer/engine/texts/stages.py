@@ -13,7 +13,18 @@ from spot_optimizer.engine.trace import StageTrace
 
 
 def trace_of(decision: Decision) -> list[dict[str, Any]]:
-    """Return the trace of all stages with their notes, under the names of the API."""
+    """
+    Return the trace of all stages with their notes.
+
+    Parameters
+    ----------
+    decision : Decision, c candidates
+
+    Returns
+    -------
+    list of dict
+        One for each stage in order: ``stage``, ``status``, ``in``, ``out`` and ``note``.
+    """
     reasons = reason_texts(
         decision.candidates.own_type, decision.inputs.machine, decision.inputs.preferences
     )
