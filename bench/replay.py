@@ -73,7 +73,7 @@ def store(newest: Any, count: int) -> set[str]:
             instance_id=newest.instance_id,
             outcome=decide(inputs),
             inputs=serialized,
-            told=body,
+            body=body,
             now=timezone.now(),
         )
     return hashes

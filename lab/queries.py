@@ -1,16 +1,12 @@
-"""What is asked about models and configs. Nothing here writes."""
+"""Reads models, configs and experiments. Nothing here writes."""
 
-from pathlib import Path
-from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
-from lab.registry.artifacts import LoadedModel, ModelUnusable, load_file, load_registered
 from spot_optimizer.errors import Conflict, Missing
 
 LONGEST_INSTANCE_ID = 64
@@ -19,13 +15,6 @@ NO_SUCH_MODEL = "There is no model with this id."
 
 class ModelArchived(Conflict):
     code = "model_archived"
-
-
-class Asked(NamedTuple):
-    """The model to ask; ``fallback`` says which other was wanted and why it is not the one."""
-
-    model: LoadedModel
-    fallback: dict[str, Any] | None = None
 
 
 def get_model(model_id: UUID) -> ModelRegistry:
@@ -40,12 +29,12 @@ def get_model(model_id: UUID) -> ModelRegistry:
     return model
 
 
-def get_model_in_use(model_id: UUID) -> ModelRegistry:
+def get_active_model(model_id: UUID) -> ModelRegistry:
     """
-    Return a registered model that may still be asked.
+    Return a registered model that is not archived.
 
     :raises Missing: there is none with this id
-    :raises ModelArchived: it was put away
+    :raises ModelArchived: it is archived
     """
     model = get_model(model_id)
     check_not_archived(model)
@@ -53,9 +42,9 @@ def get_model_in_use(model_id: UUID) -> ModelRegistry:
 
 
 def check_not_archived(model: ModelRegistry) -> None:
-    """:raises ModelArchived: the model was put away."""
+    """:raises ModelArchived: the model is archived."""
     if model.stage == ModelRegistry.Stage.ARCHIVED:
-        raise ModelArchived(f"{model} is archived. Make it a challenger first, or take another.")
+        raise ModelArchived(f"{model} is archived. Make it a challenger first, or choose another.")
 
 
 def get_config(*, owner: User, instance_id: str) -> InstanceConfig:
@@ -118,45 +107,3 @@ def stage_changes() -> QuerySet[StageChange]:
 
 def changes_of(config: InstanceConfig) -> QuerySet[ConfigChange]:
     return ConfigChange.objects.filter(config=config).select_related("by")
-
-
-def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None) -> Asked:
-    """
-    Return the model to ask: the requested or assigned one, else RISK_MODEL_PATH, else the champion.
-
-    One that cannot be used is stepped over, and ``fallback`` says so.
-
-    :raises ModelUnusable: none of them can be used; the message says why, for each
-    """
-    candidates = _candidates(requested or config.assigned_model)
-    reasons: list[str] = []
-    for candidate in candidates:
-        try:
-            model = _load(candidate)
-        except ModelUnusable as refusal:
-            reasons.append(str(refusal))
-            continue
-        if not reasons:
-            return Asked(model)
-        return Asked(model, {"wanted": _named(candidates[0]), "reason": " ".join(reasons)})
-    raise ModelUnusable(" ".join(reasons) or "No model is champion. Promote one in the registry.")
-
-
-def _candidates(wanted: ModelRegistry | None) -> list[ModelRegistry | Path]:
-    """Return the models that may be asked, the most wanted one first; a path is a local file."""
-    champion = ModelRegistry.objects.filter(stage=ModelRegistry.Stage.CHAMPION).first()
-    local = Path(settings.RISK_MODEL_PATH) if settings.RISK_MODEL_PATH else None
-    candidates = [wanted, local, None if champion == wanted else champion]
-    return [candidate for candidate in candidates if candidate is not None]
-
-
-def _load(candidate: ModelRegistry | Path) -> LoadedModel:
-    if isinstance(candidate, Path):
-        return load_file(str(candidate))
-    return load_registered(candidate)
-
-
-def _named(candidate: ModelRegistry | Path) -> dict[str, str | None]:
-    if isinstance(candidate, Path):
-        return {"id": None, "name": candidate.stem, "version": "local"}
-    return {"id": str(candidate.pk), "name": candidate.name, "version": candidate.version}

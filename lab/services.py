@@ -105,7 +105,7 @@ def set_stage(*, model_id: UUID, stage: str, by: User | None, now: datetime) -> 
 
 
 @transaction.atomic
-def know_instance(*, owner: User, instance_id: str, aws_region: str, now: datetime) -> None:
+def register_instance(*, owner: User, instance_id: str, aws_region: str, now: datetime) -> None:
     """Make the instance one of the owner's. A second time, only another region changes anything."""
     config, _ = InstanceConfig.objects.get_or_create(
         owner=owner, instance_id=instance_id, defaults={"aws_region": aws_region}
@@ -120,7 +120,7 @@ def assign_model(
     """
     Have an instance evaluated with a model from now on, in the linear pipeline.
 
-    :raises ModelArchived: the model was put away
+    :raises ModelArchived: the model is archived
     :raises ModelUnusable: the model cannot be loaded
     """
     model = _locked(model.pk)
@@ -139,7 +139,7 @@ def change_config(
     CLUSTER_FULL brings all stages back and ends the assignment, but for what is given with it.
 
     :raises Missing: there is no model with the id that is to be assigned
-    :raises ModelArchived: that model was put away
+    :raises ModelArchived: that model is archived
     :raises ModelUnusable: that model cannot be loaded
     """
     if fields.get("assigned_model_id") is not None:

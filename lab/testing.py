@@ -32,5 +32,7 @@ def a_challenger(*, content: bytes | None = None, **fields: Any) -> ModelRegistr
 def a_config(*, owner: User | None = None, instance_id: str = INSTANCE) -> InstanceConfig:
     """Return the config of an instance that the owner had a session for."""
     owner = owner or a_user()
-    services.know_instance(owner=owner, instance_id=instance_id, aws_region="us-east-1", now=NOON)
+    services.register_instance(
+        owner=owner, instance_id=instance_id, aws_region="us-east-1", now=NOON
+    )
     return InstanceConfig.objects.get(owner=owner, instance_id=instance_id)

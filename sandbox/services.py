@@ -7,7 +7,7 @@ from django.db.models import Min
 
 from accounts.models import User
 from lab.models import ModelRegistry
-from lab.services import know_instance
+from lab.services import register_instance
 from sandbox import tasks, vault
 from sandbox.audit import count_active_sessions, note
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
@@ -67,7 +67,7 @@ def open_session(
         credentials_expire_at=credentials_expire_at,
         **fields,
     )
-    know_instance(
+    register_instance(
         owner=user, instance_id=session.instance_id, aws_region=session.aws_region, now=now
     )
     count_active_sessions(user.pk, now=now)

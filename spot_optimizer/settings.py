@@ -254,7 +254,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     }
     if ARCHIVE_BUCKET
     else {
-        "BACKEND": "lab.archive.storage.DurableFolder",
+        "BACKEND": "lab.archive.storage.AtomicFileStorage",
         "OPTIONS": {
             "location": VAR_DIR / "archive",
             "file_permissions_mode": 0o600,

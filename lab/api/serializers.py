@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.api.serializers import Text
@@ -82,8 +83,9 @@ class ConfigOut(serializers.ModelSerializer):
         ]
 
 
-class AskedOut(serializers.Serializer):
-    """The model that was asked; a local file has no id."""
+@extend_schema_serializer(component_name="AskedOut")
+class ExperimentModelOut(serializers.Serializer):
+    """The model that an experiment used; a local file has no id."""
 
     id = serializers.UUIDField(source="model_id", allow_null=True)
     name = serializers.CharField(source="model_name")
@@ -120,7 +122,7 @@ class PipelineStatusOut(serializers.Serializer):
 
 class ExperimentOut(serializers.ModelSerializer):
     experiment_id = serializers.UUIDField(source="id")
-    model = AskedOut(source="*")
+    model = ExperimentModelOut(source="*")
 
     class Meta:
         model = ExperimentLog

@@ -11,8 +11,8 @@ from accounts.permissions import IsLab
 from accounts.requests import UserRequest
 from lab import queries, services
 from lab.api import serializers
+from lab.decisions.pipeline_status import pipeline_status
 from lab.models import ModelRegistry
-from lab.registry.pipeline_status import pipeline_status
 from spot_optimizer.api.pagination import NewestFirst, page_of
 from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut

@@ -6,7 +6,7 @@ from uuid import uuid4
 from django.core.files.storage import FileSystemStorage
 
 
-class DurableFolder(FileSystemStorage):
+class AtomicFileStorage(FileSystemStorage):
     """
     A folder in which a file is on the disk as a whole, or not at all, under its exact name.
 

@@ -6,7 +6,7 @@ from typing import Any
 from lab.decisions.decision import decide
 from lab.decisions.inputs import build_inputs
 from lab.models import InstanceConfig
-from lab.queries import model_for
+from lab.registry.selection import model_for
 from spot_optimizer.aws.products import LINUX
 from spot_optimizer.engine.market import InstanceType, Machine
 from spot_optimizer.errors import Missing

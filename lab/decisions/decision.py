@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.queries import Asked
+from lab.registry.selection import ModelChoice
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
 from spot_optimizer.engine.decision import Decision
@@ -50,7 +50,9 @@ class StageTimer:
         self._began = now
 
 
-def decide(inputs: Inputs, *, model_choice: Asked, zone_names: Mapping[str, str]) -> DecisionResult:
+def decide(
+    inputs: Inputs, *, model_choice: ModelChoice, zone_names: Mapping[str, str]
+) -> DecisionResult:
     """
     Run the pipeline and return the decision.
 
@@ -82,7 +84,7 @@ def decide(inputs: Inputs, *, model_choice: Asked, zone_names: Mapping[str, str]
             step | {"note": with_zone_names(step["note"]), "ms": ms}
             for step, ms in zip(trace_of(decision), timer.milliseconds, strict=True)
         ],
-        "model": model_choice.model.named,
+        "model": model_choice.model.identity,
         "model_fallback": model_choice.fallback,
         "market_as_of": inputs.market.as_of,
         "pipeline_mode": inputs.stages.pipeline_mode,

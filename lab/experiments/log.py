@@ -28,11 +28,11 @@ def log_experiment(
     instance_id: str,
     outcome: Decision,
     inputs: bytes,
-    told: dict[str, Any],
+    body: dict[str, Any],
     now: datetime,
 ) -> None:
     """
-    Keep an evaluation that was decided; ``inputs`` are frozen, ``told`` is what its owner is
+    Keep an evaluation that was decided; ``inputs`` are frozen, ``body`` is what its owner is
     answered.
 
     In the transaction that settles the evaluation: there is one experiment for each, or neither.
@@ -41,16 +41,16 @@ def log_experiment(
         evaluation_id=evaluation_id,
         owner=owner,
         instance_id=instance_id,
-        model_id=told["model"]["id"],
-        model_name=told["model"]["name"],
-        model_version=told["model"]["version"],
-        model_fallback=told["model_fallback"],
-        pipeline_mode=told["pipeline_mode"],
+        model_id=body["model"]["id"],
+        model_name=body["model"]["name"],
+        model_version=body["model"]["version"],
+        model_fallback=body["model_fallback"],
+        pipeline_mode=body["pipeline_mode"],
         decision=outcome.action,
         numbers=numbers_of(outcome),
-        inputs_hash=told["inputs_hash"],
+        inputs_hash=body["inputs_hash"],
         inputs=zlib.compress(inputs),
-        milliseconds={step["stage"]: step["ms"] for step in told["trace"]},
+        milliseconds={step["stage"]: step["ms"] for step in body["trace"]},
         created_at=now,
     )
 

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.permissions import IsLab
 from lab import queries, services
+from lab.decisions.pipeline_status import pipeline_status
 from lab.experiments.trends import row_of, summaries_of, trends_of
 from lab.models import InstanceConfig, ModelRegistry
 from lab.pages.texts import MODES, SWITCHES, changes_told, stages_of
 from lab.registry.model_cards import MEASURES, cards_of
-from lab.registry.pipeline_status import pipeline_status
 from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Conflict, Forbidden, Invalid
 

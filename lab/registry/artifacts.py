@@ -45,7 +45,7 @@ class LoadedModel(NamedTuple):
         return f"{self.name}@{self.version}:{self.sha256[:12]}"
 
     @property
-    def named(self) -> dict[str, str | None]:
+    def identity(self) -> dict[str, str | None]:
         """What an answer calls it."""
         return {"id": self.id, "name": self.name, "version": self.version}
 

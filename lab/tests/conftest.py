@@ -8,7 +8,10 @@ def folder(settings, tmp_path):
     """The archive's folder, of this test alone."""
     there = tmp_path / "archive"
     settings.STORAGES = settings.STORAGES | {
-        "archive": {"BACKEND": "lab.archive.storage.DurableFolder", "OPTIONS": {"location": there}}
+        "archive": {
+            "BACKEND": "lab.archive.storage.AtomicFileStorage",
+            "OPTIONS": {"location": there},
+        }
     }
     return there
 

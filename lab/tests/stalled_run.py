@@ -50,7 +50,7 @@ def main(database, folder, point):
     settings.STORAGES["archive"] = {
         "BACKEND": f"lab.tests.stalled_run.{backend}"
         if backend
-        else "lab.archive.storage.DurableFolder",
+        else "lab.archive.storage.AtomicFileStorage",
         "OPTIONS": {"location": folder},
     }
     django.setup()

@@ -4,8 +4,8 @@ import pytest
 
 from lab import services
 from lab.models import Artifact, InstanceConfig, ModelRegistry
-from lab.queries import model_for
 from lab.registry.artifacts import SHIPPED, ModelUnusable, load_registered, read, registration
+from lab.registry.selection import model_for
 from lab.testing import a_challenger, an_artifact
 from spot_optimizer.testing import NOON
 
@@ -152,7 +152,7 @@ class TestModelFor:
         assert model_for(InstanceConfig()).model.id == str(champion.pk)
         settings.RISK_MODEL_PATH = str(SHIPPED / "advisor_prior_1.json")
         assert model_for(config).model.id == str(assigned.pk)
-        assert model_for(InstanceConfig()).model.named == {
+        assert model_for(InstanceConfig()).model.identity == {
             "id": None,
             "name": "advisor_prior_1",
             "version": "local",

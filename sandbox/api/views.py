@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.requests import UserRequest
-from lab.queries import get_model_in_use
+from lab.queries import get_active_model
 from sandbox import queries, services
 from sandbox.api import serializers
 from sandbox.api.opening import open_from
@@ -110,7 +110,7 @@ class EvaluateView(APIView):
     def post(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         model_id = validated(serializers.EvaluateIn, request.data)["model_id"]
-        model = None if model_id is None else get_model_in_use(model_id)
+        model = None if model_id is None else get_active_model(model_id)
         evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
         where = reverse("evaluation", args=[session_id, evaluation.pk])
         return Response(

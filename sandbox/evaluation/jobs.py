@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from lab.decisions.decision import DecisionResult, decide
 from lab.decisions.inputs import build_inputs
 from lab.experiments.log import log_experiment
-from lab.queries import Asked, get_config, model_for
+from lab.queries import get_config
+from lab.registry.selection import ModelChoice, model_for
 from sandbox import vault
 from sandbox.audit import note
 from sandbox.evaluation.step_publisher import LeaseLost, Teller
@@ -143,7 +144,7 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> DecisionR
     return result
 
 
-def _tell_fallback(teller: Teller, asked: Asked) -> None:
+def _tell_fallback(teller: Teller, asked: ModelChoice) -> None:
     if asked.fallback is None:
         return
     model = asked.model
@@ -225,7 +226,7 @@ def _settle(evaluation: Evaluation, teller: Teller, decided: DecisionResult, now
             instance_id=evaluation.session.instance_id,
             outcome=decided.decision,
             inputs=decided.serialized_inputs,
-            told=decided.body,
+            body=decided.body,
             now=now,
         )
         teller.publish(decision(told))

@@ -4,8 +4,8 @@ from typing import Any
 
 from lab.decisions.inputs import stages_of
 from lab.models import InstanceConfig
-from lab.queries import model_for
 from lab.registry.artifacts import ModelUnusable
+from lab.registry.selection import model_for
 from spot_optimizer.engine.stages import Stage
 
 BIN_PACKING = "Shares a larger machine's price among the copies it could host; a part of ranking."
@@ -45,4 +45,4 @@ def _risk(config: InstanceConfig) -> dict[str, Any]:
         asked = model_for(config)
     except ModelUnusable as refusal:
         return _part("unusable", str(refusal)) | {"model": None, "model_fallback": None}
-    return {"model": asked.model.named, "model_fallback": asked.fallback}
+    return {"model": asked.model.identity, "model_fallback": asked.fallback}
