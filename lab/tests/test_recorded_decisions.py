@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab.decisions.decision import decide
-from lab.queries import Asked
 from lab.registry.artifacts import LoadedModel
+from lab.registry.selection import ModelChoice
 from spot_optimizer.aws.products import NoPrices
 from spot_optimizer.engine import pipeline
 from spot_optimizer.engine.serialization import (
@@ -43,7 +43,7 @@ def result_of(record):
     model = LoadedModel(inputs.model, *record["model"])
     return decide(
         inputs,
-        model_choice=Asked(model, record["fallback"]),
+        model_choice=ModelChoice(model, record["fallback"]),
         zone_names=record["zone_names"],
     )
 
