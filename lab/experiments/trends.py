@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lab.experiments.charts import Chart, Key, Value, chart_of, key_of
 from lab.models import ExperimentLog
-from spot_optimizer.dashboard.templatetags.amounts import usd
+from spot_optimizer.dashboard.formats import usd
 
 UNKNOWN = "\u2013"
 MINUS = "\u2212"

@@ -1,4 +1,4 @@
-"""The one request that waits: it holds no thread and no connection while it does."""
+"""The endpoint that waits for a result, without a thread or database connection meanwhile."""
 
 import asyncio
 import re
@@ -18,30 +18,30 @@ from sandbox.queries import is_settled
 from spot_optimizer.errors import AwsTimeout
 from streaming.notifications import Nudges
 
-LONGEST_WAIT = 10.0  # [s]
+MAX_WAIT = 10.0  # [s]
 
-ask = database_sync_to_async(EvaluateView.as_view())  # gives the connection back when it returns
+request_evaluation = database_sync_to_async(EvaluateView.as_view())  # returns its connection
 settled = database_sync_to_async(is_settled)
 
 
-@csrf_exempt  # as every DRF view is; DRF checks it for session log-ins
+@csrf_exempt  # as every DRF view is; DRF checks it for session authentication
 async def evaluate(request: HttpRequest, session_id: UUID) -> Response:
-    """Ask for an evaluation and answer when it is settled; if that takes too long, with 202."""
-    answer: Response = await ask(request, session_id=session_id)
-    if answer.status_code != 202:
-        return answer
-    evaluation_id = UUID(answer.data["evaluation_id"])
-    patience, applied = _preference(request)
+    """Request an evaluation; respond when it is settled, or with 202 if that takes too long."""
+    response: Response = await request_evaluation(request, session_id=session_id)
+    if response.status_code != 202:
+        return response
+    evaluation_id = UUID(response.data["evaluation_id"])
+    timeout, applied = _preference(request)
     if applied:
-        answer.headers["Preference-Applied"] = applied
+        response.headers["Preference-Applied"] = applied
     try:
-        async with asyncio.timeout(patience), Nudges(_is_of(session_id)) as nudges:
+        async with asyncio.timeout(timeout), Nudges(_is_of(session_id)) as notifications:
             while not await settled(evaluation_id):
-                await nudges.wait()
+                await notifications.wait()
     except TimeoutError:
-        return answer
-    settled_answer: Response = await database_sync_to_async(_settled)(answer, evaluation_id)
-    return settled_answer
+        return response
+    settled_response: Response = await database_sync_to_async(_settled)(response, evaluation_id)
+    return settled_response
 
 
 def _is_of(session_id: UUID) -> Callable[[UUID, int], bool]:
@@ -50,38 +50,38 @@ def _is_of(session_id: UUID) -> Callable[[UUID, int], bool]:
 
 def _preference(request: HttpRequest) -> tuple[float, str]:
     """
-    Read ``Prefer`` (RFC 7240): ``respond-async``, or ``wait=n`` up to our own limit.
+    Parse ``Prefer`` (RFC 7240): ``respond-async``, or ``wait=n`` up to ``MAX_WAIT``.
 
-    Return how long to wait [s], and what of it is honoured.
+    Return how long to wait [s], and the preference applied.
     """
     prefer = request.headers.get("Prefer", "")
     if re.search(r"\brespond-async\b", prefer):
         return 0.0, "respond-async"
     wait = re.search(r"\bwait=([0-9]{1,9})\b", prefer)
     if wait is None:
-        return LONGEST_WAIT, ""
-    seconds = min(int(wait[1]), int(LONGEST_WAIT))
+        return MAX_WAIT, ""
+    seconds = min(int(wait[1]), int(MAX_WAIT))
     return seconds, f"wait={seconds}"
 
 
-def _settled(answer: Response, evaluation_id: UUID) -> Response:
-    """Put the outcome into the answer that DRF has already negotiated, but not yet rendered."""
+def _settled(response: Response, evaluation_id: UUID) -> Response:
+    """Replace the data of the response that DRF has negotiated but not yet rendered."""
     evaluation = Evaluation.objects.defer("packed_pools").get(pk=evaluation_id)
-    answer.data = EvaluationOut(evaluation).data
-    answer.status_code = HTTPStatus.OK
+    response.data = EvaluationOut(evaluation).data
+    response.status_code = HTTPStatus.OK
     if evaluation.error is not None:
-        answer.data = evaluation.error | {"evaluation_id": str(evaluation.pk)}
-        answer.status_code = _status_of(evaluation.error["code"])
-    del answer.headers["Location"]
-    return answer
+        response.data = evaluation.error | {"evaluation_id": str(evaluation.pk)}
+        response.status_code = _error_status(evaluation.error["code"])
+    del response.headers["Location"]
+    return response
 
 
-def _status_of(code: str) -> HTTPStatus:
+def _error_status(code: str) -> HTTPStatus:
     if code == AwsTimeout.code:
         return HTTPStatus.GATEWAY_TIMEOUT
     return HTTPStatus.BAD_GATEWAY if code.startswith("aws_") else HTTPStatus.CONFLICT
 
 
-# The schema, which knows classes only, shows the view that this one asks.
+# drf-spectacular documents view classes only.
 evaluate.cls = EvaluateView  # type: ignore[attr-defined]
 evaluate.initkwargs = {}  # type: ignore[attr-defined]

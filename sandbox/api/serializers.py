@@ -18,8 +18,16 @@ from spot_optimizer.api.fields import (
     StrictBoolean,
     WholeNumber,
 )
+from spot_optimizer.aws.credentials import Credentials
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
+CREDENTIAL_FIELDS = {
+    "aws_access_key": "access_key",
+    "aws_secret_key": "secret_key",
+    "aws_session_token": "session_token",
+    "role_arn": "role_arn",
+    "external_id": "external_id",
+}
 DETAIL_TYPES = {
     "EC2 Instance Rebalance Recommendation": ReceivedSignal.Kind.REBALANCE,
     "EC2 Spot Instance Interruption Warning": ReceivedSignal.Kind.TERMINATION,
@@ -36,8 +44,8 @@ class PreferencesIn(serializers.Serializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
         if unknown:
-            sentence = f"There is no such preference. There are: {', '.join(self.fields)}."
-            raise serializers.ValidationError({name: [sentence] for name in unknown})
+            message = f"Unknown preference. Valid preferences are: {', '.join(self.fields)}."
+            raise serializers.ValidationError({name: [message] for name in unknown})
         fields: dict[str, Any] = super().to_internal_value(data)
         return fields
 
@@ -59,8 +67,10 @@ class SessionIn(serializers.Serializer):
     preferences = PreferencesIn(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of ``services.open_session``, with the keys as ``Credentials``."""
         attrs.setdefault("preferences", PreferencesIn().to_internal_value({}))
-        return attrs
+        keys = {name: attrs.pop(field, None) for field, name in CREDENTIAL_FIELDS.items()}
+        return attrs | {"credentials": Credentials(**keys)}
 
 
 class PreflightOut(serializers.Serializer):
@@ -105,8 +115,8 @@ class SessionOut(serializers.ModelSerializer):
     def get_time_remaining_minutes(self, session: SandboxSession) -> int:
         if session.state != SandboxSession.State.ACTIVE:
             return 0
-        left = (session.expires_at - timezone.now()).total_seconds()
-        return max(0, math.ceil(left / 60))
+        remaining = (session.expires_at - timezone.now()).total_seconds()
+        return max(0, math.ceil(remaining / 60))
 
     def get_stream_url(self, session: SandboxSession) -> str:
         return stream_url(session, self.context.get("request"))
@@ -114,11 +124,11 @@ class SessionOut(serializers.ModelSerializer):
 
 def stream_url(session: SandboxSession, request: HttpRequest | Request | None) -> str:
     path = f"{STREAM_PATH}{session.pk}"
-    # build_absolute_uri knows the scheme behind a proxy as well.
+    # build_absolute_uri also returns the right scheme behind a proxy.
     return path if request is None else "ws" + request.build_absolute_uri(path)[len("http") :]
 
 
-# What a decision adds to an evaluation; null until there is one.
+# The fields that a decision adds to an evaluation; null until there is one.
 OUTCOME = (
     "decision",
     "reason",
@@ -145,7 +155,7 @@ class EvaluateIn(serializers.Serializer):
 
 
 class EvaluationOut(serializers.ModelSerializer):
-    """An evaluation as the contract says it: its outcome is stored as it is answered."""
+    """An evaluation; the fields of its outcome are stored as JSON and returned unchanged."""
 
     evaluation_id = serializers.UUIDField(source="id")
 
@@ -187,7 +197,7 @@ class EventDetailIn(serializers.Serializer):
 
 
 class EventIn(serializers.Serializer):
-    """An EventBridge event about a spot instance, in AWS's own field names."""
+    """An EventBridge event about a spot instance, with AWS's field names."""
 
     id = Text(max_length=64)
     account = serializers.RegexField(r"\A[0-9]{12}\Z")

@@ -1,14 +1,14 @@
 from django.urls import path
 
-from sandbox.api import evaluate_view as waiting
 from sandbox.api import views
+from sandbox.api.evaluate_view import evaluate
 
 SESSION = "sandbox/sessions/<uuid:session_id>"
 
 urlpatterns = [
     path("sandbox/sessions", views.SessionsView.as_view(), name="sessions"),
     path(SESSION, views.SessionView.as_view(), name="api-session"),
-    path(f"{SESSION}/evaluate", waiting.evaluate, name="evaluate"),
+    path(f"{SESSION}/evaluate", evaluate, name="evaluate"),
     path(f"{SESSION}/evaluations", views.EvaluationsView.as_view(), name="evaluations"),
     path(
         f"{SESSION}/evaluations/<uuid:evaluation_id>",

@@ -17,8 +17,7 @@ from accounts.requests import UserRequest
 from lab.queries import get_active_model
 from sandbox import queries, services
 from sandbox.api import serializers
-from sandbox.api.opening import open_from
-from sandbox.api.schemas import EvaluationShape, EvaluationWithPoolsShape, LinesShape
+from sandbox.api.schemas import EvaluationSchema, EvaluationWithPoolsSchema, LinesSchema
 from sandbox.models import SandboxSession
 from spot_optimizer.api.pagination import NewestFirst, limit_of, page_of
 from spot_optimizer.api.parsers import validated
@@ -32,19 +31,19 @@ class SessionsView(APIView):
     pagination_class = NewestFirst
 
     @extend_schema(
-        summary="Your sessions, the newest first",
+        summary="List your sessions, newest first",
         operation_id="sessions_list",
         parameters=[OpenApiParameter("active", bool)],
         responses=serializers.SessionOut(many=True),
     )
     def get(self, request: UserRequest) -> Response:
         sessions = queries.sessions_of(request.user)
-        wanted = request.query_params.get("active")
-        if wanted not in (None, "true", "false"):
-            raise Invalid("active is not valid.", errors={"active": ["Say true or false."]})
-        if wanted == "true":
+        active_filter = request.query_params.get("active")
+        if active_filter not in (None, "true", "false"):
+            raise Invalid("active is not valid.", errors={"active": ["Use true or false."]})
+        if active_filter == "true":
             sessions = sessions.active(at=timezone.now())
-        elif wanted == "false":
+        elif active_filter == "false":
             active = SandboxSession.objects.active(at=timezone.now())
             sessions = sessions.exclude(pk__in=active.values("pk"))
         return page_of(self, sessions, serializers.SessionOut)
@@ -55,12 +54,13 @@ class SessionsView(APIView):
         responses={201: serializers.SessionOut},
     )
     def post(self, request: UserRequest) -> Response:
-        session = open_from(request.data, user=request.user, now=timezone.now())
+        fields = validated(serializers.SessionIn, request.data)
+        session = services.open_session(user=request.user, **fields, now=timezone.now())
         return Response(_session(session, request), status=status.HTTP_201_CREATED)
 
 
 class SessionView(APIView):
-    @extend_schema(summary="One session", responses=serializers.SessionOut)
+    @extend_schema(summary="Get a session", responses=serializers.SessionOut)
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return Response(_session(session, request))
@@ -73,7 +73,7 @@ class SessionView(APIView):
     def delete(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         if request.query_params.get("result", "keep") not in ("keep", "undo"):
-            raise Invalid("result is not valid.", errors={"result": ["Say keep or undo."]})
+            raise Invalid("result is not valid.", errors={"result": ["Use keep or undo."]})
         session = services.end_session(session=session, now=timezone.now())
         return Response(_session(session, request))
 
@@ -81,14 +81,14 @@ class SessionView(APIView):
 PREFER = OpenApiParameter(
     "Prefer",
     location=OpenApiParameter.HEADER,
-    description="`wait=n`: wait n seconds at most, up to 10. `respond-async`: do not wait.",
+    description="`wait=n`: wait up to n seconds (at most 10). `respond-async`: do not wait.",
 )
 
 
 PREFERENCE_APPLIED = OpenApiParameter(
     "Preference-Applied",
     location=OpenApiParameter.HEADER,
-    description="What of `Prefer` was honoured.",
+    description="The part of `Prefer` that was honored.",
     response=[200, 202],
 )
 
@@ -97,10 +97,10 @@ class EvaluateView(APIView):
     @extend_schema(
         request=serializers.EvaluateIn,
         summary="Evaluate the instance",
-        description="Waits up to 10 s; an evaluation that takes longer goes on, at `Location`.",
+        description="Waits up to 10 s; then the evaluation continues at the URL in `Location`.",
         responses={
-            200: OpenApiResponse(EvaluationShape, "It is decided."),
-            202: OpenApiResponse(EvaluationShape, "It is pending; `Location` says where."),
+            200: OpenApiResponse(EvaluationSchema, "Decided."),
+            202: OpenApiResponse(EvaluationSchema, "Pending; `Location` is its URL."),
             409: ErrorOut,
             502: ErrorOut,
             504: ErrorOut,
@@ -112,11 +112,11 @@ class EvaluateView(APIView):
         model_id = validated(serializers.EvaluateIn, request.data)["model_id"]
         model = None if model_id is None else get_active_model(model_id)
         evaluation = services.request_evaluation(session=session, model=model, now=timezone.now())
-        where = reverse("evaluation", args=[session_id, evaluation.pk])
+        location = reverse("evaluation", args=[session_id, evaluation.pk])
         return Response(
             serializers.EvaluationOut(evaluation).data,
             status=status.HTTP_202_ACCEPTED,
-            headers={"Location": where},
+            headers={"Location": location},
         )
 
 
@@ -124,9 +124,9 @@ class EvaluationsView(APIView):
     pagination_class = NewestFirst
 
     @extend_schema(
-        summary="A session's evaluations, the newest first",
+        summary="List a session's evaluations, newest first",
         operation_id="evaluations_list",
-        responses=EvaluationShape(many=True),
+        responses=EvaluationSchema(many=True),
     )
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -134,7 +134,9 @@ class EvaluationsView(APIView):
 
 
 class EvaluationView(APIView):
-    @extend_schema(summary="One evaluation with all its pools", responses=EvaluationWithPoolsShape)
+    @extend_schema(
+        summary="Get an evaluation and all its pools", responses=EvaluationWithPoolsSchema
+    )
     def get(self, request: UserRequest, session_id: UUID, evaluation_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         evaluation = queries.get_evaluation(session=session, evaluation_id=evaluation_id)
@@ -145,7 +147,7 @@ class ActionsView(APIView):
     pagination_class = NewestFirst
 
     @extend_schema(
-        summary="A session's audit trail, the newest first",
+        summary="List a session's audit trail, newest first",
         responses=serializers.ActionOut(many=True),
     )
     def get(self, request: UserRequest, session_id: UUID) -> Response:
@@ -154,13 +156,13 @@ class ActionsView(APIView):
 
 
 class NdjsonRenderer(BaseRenderer):
-    """Lets a client ask for one line a row; the view streams them itself."""
+    """Offers NDJSON in content negotiation; the view itself streams the lines."""
 
     media_type = "application/x-ndjson"
     format = "ndjson"
 
     def render(self, data: Any, *_: object, **__: object) -> bytes:
-        return JSONRenderer().render(data) + b"\n"  # an error is one line as well
+        return JSONRenderer().render(data) + b"\n"  # errors only
 
 
 class LogsView(APIView):
@@ -171,8 +173,8 @@ class LogsView(APIView):
             OpenApiParameter("after", {"type": "integer", "minimum": 0}),
             OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
         ],
-        summary="A session's lines, in order",
-        responses={(200, "application/json"): LinesShape, (200, "application/x-ndjson"): str},
+        summary="List a session's lines, in order",
+        responses={(200, "application/json"): LinesSchema, (200, "application/x-ndjson"): str},
     )
     def get(self, request: UserRequest, session_id: UUID) -> Response | StreamingHttpResponse:
         session = queries.get_session(user=request.user, session_id=session_id)
@@ -187,7 +189,7 @@ class LogsView(APIView):
 
 
 class IamPolicyView(APIView):
-    @extend_schema(summary="The least-privilege IAM policy", responses=dict)
+    @extend_schema(summary="Get the session's least-privilege IAM policy", responses=dict)
     def get(self, request: UserRequest, session_id: UUID) -> Response:
         session = queries.get_session(user=request.user, session_id=session_id)
         return Response(
@@ -201,7 +203,7 @@ class IamPolicyView(APIView):
 
 
 class EventBridgeView(APIView):
-    """Where EventBridge's API destination brings EC2's signals, with a secret header of its own."""
+    """Receive EC2 signals from EventBridge's API destination, authenticated by a secret header."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -212,7 +214,7 @@ class EventBridgeView(APIView):
         expected = settings.EVENTBRIDGE_SECRET.encode()
         if not expected or not hmac.compare_digest(given, expected):
             raise Unauthenticated(
-                "The header X-Spot-Optimizer-Secret must hold EVENTBRIDGE_SECRET of this server."
+                "The header X-Spot-Optimizer-Secret must equal this server's EVENTBRIDGE_SECRET."
             )
         event = validated(serializers.EventIn, request.data)
         services.receive_signal(
@@ -234,5 +236,5 @@ def _session(session: SandboxSession, request: UserRequest) -> dict[str, Any]:
 
 def _seq(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise Invalid("after is not valid.", errors={"after": ["Give the seq of a line, or 0."]})
+        raise Invalid("after is not valid.", errors={"after": ["Use the seq of a line, or 0."]})
     return min(int(text), 2**31 - 1)

@@ -1,4 +1,4 @@
-"""The dashboard's page of one session, as it is now; its script keeps it so."""
+"""The page of one session. Its script updates it as lines arrive."""
 
 import json
 from typing import Any, NamedTuple, cast
@@ -19,18 +19,19 @@ from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_sess
 from spot_optimizer.aws.errors import CREDENTIAL_ERRORS
 from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
+from spot_optimizer.dashboard.formats import decision_tone
 from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Missing
 from streaming.queries import last_seq_of
 
-EARLIER = 30  # evaluations that the page lists
-ACTIONS = 50
+MAX_EVALUATIONS = 30
+MAX_ACTIONS = 50
 
 
 class Stage(NamedTuple):
     name: str
     title: str
-    does: str
+    description: str
     status: str  # done, disabled, running, waiting or stopped
     entered: int | None = None
     left: int | None = None
@@ -42,16 +43,16 @@ class Stage(NamedTuple):
 def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """Show a session and an evaluation of it: ``?evaluation=``, or the newest that is settled."""
     session = get_session(user=cast(User, request.user), session_id=session_id)
-    # First: what happens while the rows are read is news to the page, not something it missed.
+    # Read first, so that the stream repeats lines published while the other rows are read.
     last_seq = last_seq_of(session.pk)
-    evaluations = list(evaluations_of(session)[:EARLIER])
+    evaluations = list(evaluations_of(session)[:MAX_EVALUATIONS])
     pending = next((each for each in evaluations if _is_pending(each)), None)
     newest = next((each for each in evaluations if not _is_pending(each)), None)
     chosen = _chosen(request, session)
     shown = chosen or newest
     context = {
         "session": session,
-        "glance": SessionSummary(session, session.is_active(at=timezone.now()), shown),
+        "summary": SessionSummary(session, session.is_active(at=timezone.now()), shown),
         "checks": _checks(session),
         "policy": json.dumps(_policy(session), indent=2),
         "evaluations": evaluations,
@@ -60,9 +61,9 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "newer": newest if chosen and newest != chosen else None,
         "is_running": pending is not None,
         "stages": _stages(pending if pending and not chosen else shown),
-        "actions": actions_of(session)[:ACTIONS],
-        "data": _data(session, last_seq),
-        **_told(shown),
+        "actions": actions_of(session)[:MAX_ACTIONS],
+        "script_data": _script_data(session, last_seq),
+        **_result(shown),
     }
     return render(request, "dashboard/session.html", context)
 
@@ -73,25 +74,25 @@ def _is_pending(evaluation: Evaluation) -> bool:
 
 def _chosen(request: HttpRequest, session: SandboxSession) -> Evaluation | None:
     """:raises Missing: the session has no such evaluation"""
-    asked = request.GET.get("evaluation")
-    if asked is None:
+    text = request.GET.get("evaluation")
+    if text is None:
         return None
     try:
-        evaluation_id = UUID(asked)
+        evaluation_id = UUID(text)
     except ValueError:
         raise Missing("This session has no evaluation with this id.") from None
     return get_evaluation(session=session, evaluation_id=evaluation_id)
 
 
 def _checks(session: SandboxSession) -> list[dict[str, str]]:
-    """Return the preflight's checks, those to come as well, each with what to do if it fails."""
+    """Return the preflight's checks, pending ones included, each with advice for a failure."""
     found = {check["name"]: check for check in session.preflight_checks}
     is_pending = session.preflight_state == SandboxSession.Preflight.PENDING
-    to_come = [name for name in CHECKS if name not in found and is_pending]
+    pending = [name for name in CHECKS if name not in found and is_pending]
     unknown = {"status": "waiting", "detail": ""}
     return [
         {"name": name, **found.get(name, unknown), "advice": CHECKS.get(name, "")}
-        for name in [*found, *to_come]
+        for name in [*found, *pending]
     ]
 
 
@@ -123,39 +124,35 @@ def _stages(evaluation: Evaluation | None) -> list[Stage]:
 
 
 def _unfinished(evaluation: Evaluation) -> list[Stage]:
-    """Return how far an evaluation has come that is pending or has failed."""
-    here = "running" if _is_pending(evaluation) else "stopped"
-    at = next((name for name in STAGES if name not in evaluation.told), None)
-    return [
-        Stage(
-            name,
-            *STAGES[name],
-            status="done" if name in evaluation.told else here if name == at else "waiting",
-        )
-        for name in STAGES
-    ]
+    """Return the stages of an evaluation that is pending or has failed."""
+    published = evaluation.told
+    current = next((name for name in STAGES if name not in published), None)
+    statuses = dict.fromkeys(STAGES, "waiting") | dict.fromkeys(published, "done")
+    if current is not None:
+        statuses[current] = "running" if _is_pending(evaluation) else "stopped"
+    return [Stage(name, *STAGES[name], status=statuses[name]) for name in STAGES]
 
 
-def _kind_of(code: str) -> str:
+def _failure_kind(code: str) -> str:
     if code.removeprefix("aws_") in CREDENTIAL_ERRORS:
         return "keys"
     return "aws" if code.startswith("aws_") else "other"
 
 
-def _told(evaluation: Evaluation | None) -> dict[str, Any]:
+def _result(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
         return {}
     if evaluation.error is not None:
         code = evaluation.error["code"]
-        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[_kind_of(code)])}
+        return {"tone": "bad", "advice": FAILURES.get(code, FAILURES[_failure_kind(code)])}
     outcome = evaluation.outcome
     if outcome is None:
         return {}
-    title, tone, advice = DECISIONS[outcome["decision"]]
+    title, advice = DECISIONS[outcome["decision"]]
     return {
         "outcome": outcome,
         "title": title,
-        "tone": tone,
+        "tone": decision_tone(outcome["decision"]),
         "advice": advice,
         "signal": SIGNALS[outcome["aws_signal"]],
         "rejected": _rejected(outcome["counts"]["rejected"]),
@@ -165,32 +162,34 @@ def _told(evaluation: Evaluation | None) -> dict[str, Any]:
 
 
 def _rejected(counts: dict[str, int]) -> list[tuple[str, int]]:
-    most_first = sorted(counts.items(), key=lambda item: -item[1])
-    return [(_begun_small(REJECTIONS.get(reason, reason)), count) for reason, count in most_first]
+    ranked = sorted(counts.items(), key=lambda item: -item[1])
+    return [(_uncapitalized(REJECTIONS.get(reason, reason)), count) for reason, count in ranked]
 
 
-def _begun_small(words: str) -> str:
-    return words[:1].lower() + words[1:]
+def _uncapitalized(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _pools(region: str, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return what the price chart has to ask for."""
-    told = []
-    for kind in ("current", "target"):
-        pool = outcome[kind]
-        if pool is not None:
-            name = f"{pool['instance_type']} in {pool['availability_zone']}"
-            bought = "" if pool["purchase"] == "spot" else ", on demand"
-            of = ("instance_type", "availability_zone_id", "purchase", "price")
-            told.append(
-                {name: pool[name] for name in of}
-                | {"kind": kind, "name": name + bought, "region": region}
-                | {"until": outcome["market_as_of"]}
-            )
-    return {"market_as_of": outcome["market_as_of"], "pools": told}
+    """Return the pools whose price history the chart requests."""
+    pools = [_pool(kind, region, outcome) for kind in ("current", "target") if outcome[kind]]
+    return {"market_as_of": outcome["market_as_of"], "pools": pools}
 
 
-def _data(session: SandboxSession, last_seq: int) -> dict[str, Any]:
+def _pool(kind: str, region: str, outcome: dict[str, Any]) -> dict[str, Any]:
+    pool = outcome[kind]
+    suffix = "" if pool["purchase"] == "spot" else ", on demand"
+    fields = ("instance_type", "availability_zone_id", "purchase", "price")
+    return {
+        **{field: pool[field] for field in fields},
+        "kind": kind,
+        "name": f"{pool['instance_type']} in {pool['availability_zone']}{suffix}",
+        "region": region,
+        "until": outcome["market_as_of"],
+    }
+
+
+def _script_data(session: SandboxSession, last_seq: int) -> dict[str, Any]:
     return {
         "session_url": reverse("api-session", args=[session.pk]),
         "evaluate_url": reverse("evaluate", args=[session.pk]),

@@ -1,4 +1,4 @@
-"""What the home page shows of a user's sessions, in a fixed number of queries."""
+"""The sessions on the home page, read in a fixed number of queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,21 @@ from django.db.models.fields.json import KT
 from accounts.models import User
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.queries import sessions_of
+from spot_optimizer.dashboard.formats import decision_tone
 
 RECENT = 10
-TONES = {
+STATE_TONES = {
     "active": "good",
     "expired": "warn",
     "ending": "info",
     "cleanup_failed": "bad",
     "ended": "",
-    "STAY": "good",
-    "SWITCH": "info",
-    "DRAIN": "warn",
-    "EVACUATE": "bad",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """A session and its last evaluation, as far as a look at the home page needs them."""
+    """A session and its last evaluation, without the large columns of either."""
 
     session: SandboxSession
     is_active: bool
@@ -36,9 +33,9 @@ class SessionSummary:
 
     @property
     def state(self) -> str:
-        """Return the state; a session whose time is over is no longer shown as active."""
-        is_over = self.session.state == SandboxSession.State.ACTIVE and not self.is_active
-        return SandboxSession.State.EXPIRED if is_over else self.session.state
+        """Return the state; an active session past its expiry counts as expired."""
+        has_expired = self.session.state == SandboxSession.State.ACTIVE and not self.is_active
+        return SandboxSession.State.EXPIRED if has_expired else self.session.state
 
     @property
     def state_label(self) -> str:
@@ -46,28 +43,28 @@ class SessionSummary:
 
     @property
     def tone(self) -> str:
-        return TONES[self.state]
+        return STATE_TONES[self.state]
 
     @property
     def decision_tone(self) -> str:
-        return TONES.get(self.last.decision, "") if self.last else ""
+        return decision_tone(self.last.decision) if self.last else ""
 
 
 def summaries_for(
     user: User, *, now: datetime
 ) -> tuple[list[SessionSummary], list[SessionSummary]]:
-    """Return the user's active sessions and the last that are not, each the newest first."""
+    """Return the active sessions and the most recent inactive ones, newest first."""
     active = sessions_of(user).active(at=now)
-    others = sessions_of(user).exclude(pk__in=active.values("pk"))
-    sessions = [*_with_last(active), *_with_last(others)[:RECENT]]
+    inactive = sessions_of(user).exclude(pk__in=active.values("pk"))
+    sessions = [*_with_last(active), *_with_last(inactive)[:RECENT]]
     last = _evaluations(sessions)
-    glances = [
+    summaries = [
         SessionSummary(each, each.is_active(at=now), last.get(each.last_evaluation))
         for each in sessions
     ]
     return (
-        [glance for glance in glances if glance.is_active],
-        [glance for glance in glances if not glance.is_active],
+        [summary for summary in summaries if summary.is_active],
+        [summary for summary in summaries if not summary.is_active],
     )
 
 
@@ -79,7 +76,7 @@ def _with_last(sessions: Any) -> Any:
 
 
 def _evaluations(sessions: Sequence[Any]) -> Mapping[Any, Evaluation]:
-    """Return the last evaluation of each, without its outcome and pools: those are large."""
+    """Return the last evaluation of each session by id, without its large columns."""
     last = Evaluation.objects.defer("packed_pools", "outcome", "told").annotate(
         target_type=KT("outcome__target__instance_type"),
         target_zone=KT("outcome__target__availability_zone"),

@@ -12,10 +12,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from rest_framework.exceptions import APIException
 
 from accounts.models import User
-from sandbox.api.opening import open_from
+from sandbox.api.serializers import SessionIn
+from sandbox.models import SandboxSession
 from sandbox.pages import session_form
-from sandbox.pages import summaries as overview
+from sandbox.pages.summaries import summaries_for
 from sandbox.queries import sessions_of
+from sandbox.services import open_session
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.bootstrap.quickstart import Demo, demo
 from spot_optimizer.dashboard.forms import Refusal, form_page, told_of
 from spot_optimizer.dashboard.pages import login_required_page
@@ -25,7 +28,7 @@ from spot_optimizer.errors import DomainError, Missing
 @login_required_page
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    active, recent = overview.summaries_for(_user(request), now=timezone.now())
+    active, recent = summaries_for(_user(request), now=timezone.now())
     context = {"active": active, "recent": recent, "has_demo": demo() is not None}
     return render(request, "dashboard/home.html", context)
 
@@ -37,9 +40,7 @@ def new_session(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _form(request, _values(request))
     try:
-        session = open_from(
-            session_form.body_of(request.POST), user=_user(request), now=timezone.now()
-        )
+        session = _open(session_form.body_of(request.POST), _user(request))
     except (DomainError, APIException) as refusal:
         return _form(request, request.POST, refusal)
     return redirect("session", session.pk)
@@ -53,8 +54,13 @@ def demo_session(request: HttpRequest) -> HttpResponse:
         raise Missing("There is no demo here. Open a session with keys of your own.")
     user = _user(request)
     body = session_form.demo_values(_fresh_instance(account, user), account)
-    session = open_from(body, user=user, now=timezone.now())
+    session = _open(body, user)
     return redirect("session", session.pk)
+
+
+def _open(body: dict[str, Any], user: User) -> SandboxSession:
+    fields = validated(SessionIn, body)
+    return open_session(user=user, **fields, now=timezone.now())
 
 
 def _form(

@@ -16,7 +16,7 @@ from sandbox.models import SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from sandbox.vault import unseal
 from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.dashboard.templatetags.amounts import usd
+from spot_optimizer.dashboard.formats import usd
 
 pytestmark = pytest.mark.django_db
 KEY = "AKIAPLANTEDKEYOFNOBODY"

@@ -17,7 +17,7 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.preflight import jobs as preflights
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
-from spot_optimizer.dashboard.templatetags import amounts
+from spot_optimizer.dashboard import formats
 
 UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
@@ -137,7 +137,7 @@ class TestADecision:
 
         assert evaluation.decision in told
         assert outcome["reason"] in told.replace("&#x27;", "'")
-        assert amounts.hourly(outcome["current"]["price"]) in told
+        assert formats.hourly(outcome["current"]["price"]) in told
         assert outcome["inputs_hash"] in told
         for pool in outcome["candidates"]:
             assert pool["instance_type"] in told
@@ -203,7 +203,7 @@ def test_an_evaluation_with_keys_that_do_not_work_asks_for_others(aws):
 
     told = text_of(shown(session))
     assert "This evaluation came to no decision" in told
-    assert "Open a new session with keys that work" in told
+    assert "Open a new session with valid keys" in told
     assert "evaluate again" not in told
 
 
@@ -283,7 +283,7 @@ def test_what_users_name_themselves_stays_text():
     ],
 )
 def test_per_cents_have_the_digits_that_mean_something(number, told):
-    assert amounts.percent(number) == told
+    assert formats.percent(number) == told
 
 
 @pytest.mark.parametrize(
@@ -296,9 +296,9 @@ def test_per_cents_have_the_digits_that_mean_something(number, told):
     ],
 )
 def test_prices_say_what_they_are(number, told):
-    assert amounts.hourly(number) == told
+    assert formats.hourly(number) == told
 
 
 @pytest.mark.parametrize("number", [55.845, Decimal("55.845000")])
 def test_a_stored_amount_and_the_one_of_a_decision_are_one_text(number):
-    assert amounts.usd(number) == "$55.85"  # which is what Intl.NumberFormat says, too
+    assert formats.usd(number) == "$55.85"  # which is what Intl.NumberFormat says, too

@@ -7,7 +7,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from spot_optimizer.dashboard.templatetags.amounts import hourly, percent, usd
+from spot_optimizer.dashboard.formats import hourly, percent, usd
 from streaming.models import Line
 
 STYLES = {"ERROR": "bold red", "WARNING": "yellow", "DEBUG": "dim", "INFO": ""}

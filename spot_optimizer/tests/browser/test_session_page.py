@@ -8,7 +8,7 @@ import sys
 import pytest
 from playwright.async_api import expect
 
-from spot_optimizer.dashboard.templatetags import amounts
+from spot_optimizer.dashboard import formats
 from spot_optimizer.tests.browser.people import a_person
 from spot_optimizer.tests.browser.watching import watched
 from spot_optimizer.tests.platform import ROOT, Platform
@@ -100,12 +100,12 @@ async def test_the_decision_is_what_the_api_answers(page, platform, person, eval
     savings = told["projected_savings"]
     await expect(card.locator("[data-decision]")).to_have_text(told["decision"])
     await expect(card.locator("[data-reason]")).to_have_text(told["reason"])
-    await expect(card.locator("[data-monthly]")).to_have_text(amounts.usd(savings["monthly"]))
-    await expect(card.locator("[data-percent]")).to_have_text(amounts.percent(savings["percent"]))
+    await expect(card.locator("[data-monthly]")).to_have_text(formats.usd(savings["monthly"]))
+    await expect(card.locator("[data-percent]")).to_have_text(formats.percent(savings["percent"]))
     for kind in ("current", "target"):
         box = card.locator(f".pool-box.{kind}")
         await expect(box).to_contain_text(told[kind]["instance_type"])
-        await expect(box.locator("[data-price]")).to_have_text(amounts.hourly(told[kind]["price"]))
+        await expect(box.locator("[data-price]")).to_have_text(formats.hourly(told[kind]["price"]))
     await expect(card).to_contain_text(told["inputs_hash"])
 
 
@@ -214,7 +214,7 @@ async def test_the_price_chart_steps_at_what_the_api_knows(page, platform, perso
     await expect(card.locator(".steps")).to_have_count(2)
     await card.get_by_text("The same as a table").click()
     newest = card.locator("tbody tr", has_text=target["instance_type"]).first
-    await expect(newest).to_contain_text(amounts.hourly(target["price"]))
+    await expect(newest).to_contain_text(formats.hourly(target["price"]))
 
 
 async def test_the_log_is_filtered_by_type_level_and_text(page, platform, person, evaluated):
@@ -425,7 +425,7 @@ async def test_numbers_read_the_same_before_and_after_scripts(page, evaluated):
     }"""
     told = await page.evaluate(script, numbers)
 
-    assert told == [[amounts.share(number), amounts.hourly(number)] for number in numbers]
+    assert told == [[formats.share(number), formats.hourly(number)] for number in numbers]
 
 
 @pytest.mark.parametrize("looks", [{}, {"dark": True}, {"phone": True}], ids=str)

@@ -1,8 +1,8 @@
-// Numbers and times as people read them. Numbers as templatetags/amounts.py writes them.
+// Formats numbers and times. dashboard/formats.py formats numbers the same way.
 
 export const UNKNOWN = "–";
 const MINUS = "\u2212";
-const SPACE = "\u00a0"; // a number keeps its unit beside it
+const SPACE = "\u00a0"; // no-break space, between a number and its unit
 
 const inEnglish = new Map();
 
