@@ -41,7 +41,7 @@ DEMOS = (
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who may sign. The same seed gives the same account, in every process."""
+    """The demo account, derived from the seed."""
 
     id: str
     user_id: str
@@ -54,7 +54,7 @@ class Account:
 
     @property
     def role_arn(self) -> str:
-        """The one role of the account, for whoever knows its external id."""
+        """The only role of the account; assuming it requires the external id."""
         return f"arn:aws:iam::{self.id}:role/spot-optimizer"
 
     @property
@@ -144,8 +144,8 @@ def _subnet(backend: Any, zone: str) -> str:
 
 
 def _start_of_last_month(now: datetime) -> datetime:
-    this = datetime(now.year, now.month, 1, tzinfo=UTC)
-    last = this - timedelta(days=1)
+    month_start = datetime(now.year, now.month, 1, tzinfo=UTC)
+    last = month_start - timedelta(days=1)
     return datetime(last.year, last.month, 1, tzinfo=UTC)
 
 
@@ -173,8 +173,8 @@ def _image_boot_mode(instance: Instance) -> str | None:
     return image.boot_mode if image else None
 
 
-# What EC2 says of an instance and moto does not.
-UNTOLD = {
+# Attributes that EC2 returns and moto lacks.
+MISSING_ATTRIBUTES = {
     "instance_lifecycle": property(lambda instance: instance.lifecycle),
     "spot_instance_request_id": property(spot_request_id),
     "ena_support": True,
@@ -183,5 +183,5 @@ UNTOLD = {
     "platform_details": "Linux/UNIX",
     "usage_operation": "RunInstances",
 }
-for _name, _value in UNTOLD.items():
+for _name, _value in MISSING_ATTRIBUTES.items():
     setattr(Instance, _name, _value)

@@ -1,11 +1,11 @@
-"""What the emulator is told to do wrong: deny, fail, be slow, talk nonsense."""
+"""Injected faults: denied actions, errors, delays, garbage responses."""
 
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from spot_optimizer.emulator.services.wire import Call, Refusal
+from spot_optimizer.emulator.services.wire import AwsError, Call
 
 # The status and the code of a denial, where they differ from the ones most services use.
 DENIALS = {
@@ -16,7 +16,7 @@ DENIALS = {
 
 @dataclass(slots=True)
 class Fault:
-    """One fault of the calls that ``action`` matches; it wears off after ``times`` calls."""
+    """One fault of the calls that ``action`` matches; it applies to the next ``times`` calls."""
 
     kind: str
     action: str
@@ -25,7 +25,7 @@ class Fault:
 
 
 class Faults:
-    """The faults in force. Any thread may ask, any may change them."""
+    """The active faults; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Faults:
         self._cleared = threading.Event()
 
     def deny(self, actions: list[str]) -> None:
-        """Deny these actions and no others, until told otherwise. ``*`` matches anything."""
+        """Replace the denied actions. ``*`` matches anything."""
         self._denied = tuple(actions)
 
     def add(self, fault: Fault) -> None:
@@ -45,17 +45,17 @@ class Faults:
         with self._lock:
             self._denied = ()
             self._faults = []
-            self._cleared.set()  # for those who wait now; the next ones wait for the next
+            self._cleared.set()  # wakes the calls that wait now
             self._cleared = threading.Event()
 
     def delay(self, call: Call) -> None:
-        """Wait as long as a delay of this call says, or until all faults are taken back."""
+        """Wait for the delay of this call, or until all faults are cleared."""
         cleared = self._cleared
-        if fault := self.take("delay", call):
+        if fault := self.consume("delay", call):
             cleared.wait(fault.details["seconds"])
 
-    def take(self, kind: str, call: Call) -> Fault | None:
-        """Return the oldest fault of this kind for this call, worn by one, or None."""
+    def consume(self, kind: str, call: Call) -> Fault | None:
+        """Return the oldest fault of this kind for this call and count it down, or None."""
         with self._lock:
             for fault in self._faults:
                 if fault.kind == kind and _matches(fault.action, call):
@@ -66,10 +66,10 @@ class Faults:
         return None
 
     def check_permission(self, call: Call) -> None:
-        """:raises Refusal: the call is denied, in the words of its service"""
+        """:raises AwsError: the call is denied; the code is the service's own"""
         if any(_matches(action, call) for action in self._denied):
             code, status = DENIALS.get(call.service, ("AccessDenied", 403))
-            raise Refusal(
+            raise AwsError(
                 code,
                 f"You are not authorized to perform this operation. User: {call.caller.arn} is not "
                 f"authorized to perform: {call.name} because no identity-based policy allows "

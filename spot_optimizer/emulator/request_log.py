@@ -1,4 +1,4 @@
-"""The request log: who asked for what, and what he was told. Never a secret, never a body."""
+"""The log of requests and their results, without secrets and bodies."""
 
 import threading
 from collections import deque
@@ -7,13 +7,13 @@ from typing import Any
 
 from spot_optimizer.emulator.services.wire import Call
 
-KEPT = 10_000  # requests; older ones are forgotten
+MAX_ENTRIES = 10_000
 
 
-class Journal:
+class RequestLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._entries: deque[dict[str, Any]] = deque(maxlen=MAX_ENTRIES)
         self._last = 0
 
     def write(self, call: Call, *, status: int, error: str | None, now: datetime) -> None:
@@ -34,6 +34,6 @@ class Journal:
             )
 
     def after(self, n: int) -> list[dict[str, Any]]:
-        """Return the requests behind number ``n``, oldest first."""
+        """Return the requests after number ``n``, oldest first."""
         with self._lock:
             return [entry for entry in self._entries if entry["n"] > n]

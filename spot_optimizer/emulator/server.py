@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; return the exit status."""
+    """Serve until SIGTERM; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="emulator",
         description="A local AWS for Spot Optimizer: an emulator on loopback, not AWS.",
@@ -39,19 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
-    """Serve with these options until told to stop; return the exit status."""
+    """Serve with these options until SIGTERM; return the exit status."""
     try:
         listening = socket.create_server((options["host"], options["port"]))
     except (OSError, OverflowError) as error:
         where = f"{options['host']}:{options['port']}"
         print(f"The emulator cannot listen on {where}: {error}.", file=sys.stderr)  # noqa: T201
         return 1
-    # From here on, a signal in the middle of the start ends it as quickly as one later.
+    # A signal during start-up stops the process at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     if options["parent_watch"]:
         threading.Thread(target=_watch_parent, daemon=True).start()
-    # Half of the start would go into collecting: moto's tables are large and stay for ever.
+    # Collecting would take half of the start-up: moto's tables are large and never freed.
     gc.disable()
     server = _server(listening, options, environment.get("EVENTBRIDGE_SECRET", ""))
     gc.collect()
@@ -62,33 +62,33 @@ def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
 
 
 def _server(listening: socket.socket, options: Mapping[str, Any], secret: str) -> Any:
-    """Return the server, once it is ready and has said so."""
-    # Imported late: moto takes most of a second, and a port in use should be told at once.
+    """Build the server and print the ready line."""
+    # Imported late: moto takes most of a second, and a port in use is reported before it.
     from werkzeug.serving import make_server
 
     from spot_optimizer.emulator.app import Emulator
-    from spot_optimizer.emulator.control import SAYS, identity
+    from spot_optimizer.emulator.context import create_context
+    from spot_optimizer.emulator.control import DISCLAIMER, identity
     from spot_optimizer.emulator.signals import EventBus
-    from spot_optimizer.emulator.world import create_world
 
     bus = EventBus(options["eventbridge_url"], secret)
-    world = create_world(seed=options["seed"], bus=bus, now=datetime.now(UTC))
+    context = create_context(seed=options["seed"], bus=bus, now=datetime.now(UTC))
     host, port = listening.getsockname()[:2]
     server = make_server(
         host,
         port,
-        Emulator(world),
+        Emulator(context),
         threaded=True,
         request_handler=quiet_handler(),
         fd=listening.fileno(),
     )
-    ready = {"url": f"http://{host}:{port}"} | identity(world)
-    print(json.dumps(ready), SAYS, sep="\n", flush=True)  # noqa: T201
+    ready = {"url": f"http://{host}:{port}"} | identity(context)
+    print(json.dumps(ready), DISCLAIMER, sep="\n", flush=True)  # noqa: T201
     return server
 
 
 def quiet_handler() -> type[Any]:
-    """Return moto's request handler without the line that it writes for each request."""
+    """Return moto's request handler without its access log."""
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class Quiet(MotoRequestHandler):

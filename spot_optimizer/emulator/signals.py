@@ -1,4 +1,4 @@
-"""Interruptions and rebalance recommendations, given when somebody asks for them."""
+"""Interruptions and rebalance recommendations, triggered over the control API."""
 
 import threading
 import uuid
@@ -19,7 +19,7 @@ INTERRUPTION = "EC2 Spot Instance Interruption Warning"
 
 
 class NoSuchSpotInstance(Exception):
-    """There is no spot instance of this id that runs."""
+    """No running spot instance has this id."""
 
 
 class EventBus:
@@ -58,9 +58,9 @@ class Signals:
 
     def interrupt(self, instance_id: str, now: datetime) -> dict[str, Any]:
         """
-        Take a spot instance's capacity back: its request says so now, it ends in two minutes.
+        Interrupt a spot instance: its request is closed now, it terminates in two minutes.
 
-        Interrupting it again changes nothing and tells nobody.
+        A second interruption changes nothing and sends no event.
 
         :raises NoSuchSpotInstance: no such spot instance runs
         """
@@ -76,7 +76,7 @@ class Signals:
 
     def rebalance(self, instance_id: str, now: datetime) -> dict[str, Any]:
         """
-        Recommend a rebalance. Nothing but the event tells of it, as in EC2.
+        Recommend a rebalance. As in EC2, only the event reports it.
 
         :raises NoSuchSpotInstance: no such spot instance runs
         """
@@ -87,8 +87,8 @@ class Signals:
     def interrupted_at(self, instance_id: str) -> datetime | None:
         return self._interrupted.get(instance_id)
 
-    def settle(self, now: datetime) -> None:
-        """End the instances whose two minutes are over."""
+    def terminate_due(self, now: datetime) -> None:
+        """Terminate the instances whose two-minute notice is over."""
         for instance in self._of(self._interrupted):
             since = self._interrupted.get(instance.id)
             if since and since + NOTICE <= now and instance.state == "running":
@@ -100,7 +100,7 @@ class Signals:
                 )
 
     def clear(self) -> None:
-        """Undo all interruptions; what they have ended runs again."""
+        """Undo all interruptions; terminated instances run again."""
         with self._lock:
             for instance in self._of(self._interrupted):
                 if instance._reason == "Server.SpotInstanceTermination":

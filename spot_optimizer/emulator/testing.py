@@ -1,4 +1,4 @@
-"""A pytest fixture that runs an emulator, and a client that speaks to it over HTTP only."""
+"""A pytest fixture that runs an emulator, and a client for its HTTP control API."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class EmulatorClient:
-    """A running emulator. A command that it refuses raises ``ValueError`` with its sentence."""
+    """A running emulator. A rejected command raises ``ValueError``."""
 
     url: str
     account_id: str
@@ -27,12 +27,12 @@ class EmulatorClient:
 
     def instances(self, lifecycle: str | None = None) -> list[dict[str, Any]]:
         """Return the instances, as ``GET /_emulator`` lists them; all, or of one lifecycle."""
-        known: list[dict[str, Any]] = self._ask("GET", "")["instances"]
+        known: list[dict[str, Any]] = self._request("GET", "")["instances"]
         return [i for i in known if lifecycle in (None, i["lifecycle"])]
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        """Return the logged requests behind number ``after``, oldest first."""
-        found: list[dict[str, Any]] = self._ask("GET", f"/requests?after={after}")["requests"]
+        """Return the logged requests after number ``after``, oldest first."""
+        found: list[dict[str, Any]] = self._request("GET", f"/requests?after={after}")["requests"]
         return found
 
     def last_request(self) -> int:
@@ -41,30 +41,30 @@ class EmulatorClient:
 
     def deny(self, *actions: str) -> None:
         """Deny these actions, such as "ec2:DescribeInstances", and no others."""
-        self._ask("POST", "/deny", actions=list(actions))
+        self._request("POST", "/deny", actions=list(actions))
 
     def fail(self, action: str, *, code: str, status: int = 400, times: int = 1) -> None:
-        self._ask("POST", "/fail", action=action, code=code, status=status, times=times)
+        self._request("POST", "/fail", action=action, code=code, status=status, times=times)
 
     def delay(self, action: str, *, seconds: float, times: int = 1) -> None:
-        self._ask("POST", "/delay", action=action, seconds=seconds, times=times)
+        self._request("POST", "/delay", action=action, seconds=seconds, times=times)
 
     def garbage(self, action: str, *, times: int = 1) -> None:
-        self._ask("POST", "/garbage", action=action, times=times)
+        self._request("POST", "/garbage", action=action, times=times)
 
     def interrupt(self, instance_id: str) -> dict[str, Any]:
         """Interrupt a spot instance; return whether the event was delivered."""
-        return self._ask("POST", "/interrupt", instance_id=instance_id)
+        return self._request("POST", "/interrupt", instance_id=instance_id)
 
     def rebalance(self, instance_id: str) -> dict[str, Any]:
         """Recommend a rebalance; return whether the event was delivered."""
-        return self._ask("POST", "/rebalance", instance_id=instance_id)
+        return self._request("POST", "/rebalance", instance_id=instance_id)
 
     def reset(self) -> None:
-        """Take all faults and signals back."""
-        self._ask("POST", "/reset")
+        """Clear all faults and signals."""
+        self._request("POST", "/reset")
 
-    def _ask(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+    def _request(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
         body = fields if method == "POST" else None
         response = urllib3.request(method, f"{self.url}/_emulator{path}", json=body, timeout=30)
         answer: dict[str, Any] = response.json()

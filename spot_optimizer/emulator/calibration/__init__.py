@@ -1,1 +1,1 @@
-"""Fits the emulator to recorded prices, and says how well it fits."""
+"""Fits the emulator to recorded prices and reports how well the model matches them."""

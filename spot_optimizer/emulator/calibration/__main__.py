@@ -1,8 +1,8 @@
 """
 Fit the emulator to recorded prices, and print how the model compares with them.
 
-    python -m spot_optimizer.emulator.fitting ../shared/data           # compare
-    python -m spot_optimizer.emulator.fitting ../shared/data --write   # fit anew, then compare
+    python -m spot_optimizer.emulator.calibration ../shared/data           # compare
+    python -m spot_optimizer.emulator.calibration ../shared/data --write   # fit anew, then compare
 """
 
 import argparse
@@ -25,8 +25,8 @@ from spot_optimizer.emulator.calibration.recorded import (
 )
 from spot_optimizer.emulator.calibration.statistics import statistics
 from spot_optimizer.emulator.market import fitted
+from spot_optimizer.emulator.market.price_model import Market, Pool
 from spot_optimizer.emulator.market.prices import on_demand_price
-from spot_optimizer.emulator.market.prices_model import Market, Pool
 
 SEEDS = (1, 2, 3)
 
@@ -42,13 +42,13 @@ def main() -> int:
         fitted.PATH.write_text(_fit(options.data, recorded, on_demand))
     real = statistics(recorded, on_demand)
     modelled = [statistics(_model(seed, recorded, on_demand), on_demand) for seed in SEEDS]
-    _say(f"{'us-east-1, 817 Linux pools':52}{'real':>10}{'model':>10}{'(3 seeds)':>22}")
+    _print(f"{'us-east-1, 817 Linux pools':52}{'real':>10}{'model':>10}{'(3 seeds)':>22}")
     for name, figure in real.items():
         found = [one[name] for one in modelled]
         spread = f"{min(found):.3f} to {max(found):.3f}"
-        _say(f"{name:52}{figure:10.3f}{np.mean(found):10.3f}{spread:>22}")
+        _print(f"{name:52}{figure:10.3f}{np.mean(found):10.3f}{spread:>22}")
     for line in _on_demand_report(options.data):
-        _say(line)
+        _print(line)
     return 0
 
 
@@ -64,7 +64,7 @@ def _fit(data: Path, recorded: dict[PoolName, Series], on_demand: dict[str, floa
 def _model(
     seed: int, recorded: dict[PoolName, Series], on_demand: dict[str, float]
 ) -> dict[PoolName, Series]:
-    """Return what the model says of the same pools in the same weeks."""
+    """Return the modelled prices of the same pools in the same weeks."""
     names = list(recorded)
     pools = [
         Pool("us-east-1", zone, kind, "Linux/UNIX", _price(recorded, zone, kind, on_demand), 0.0)
@@ -90,8 +90,9 @@ def _on_demand_report(data: Path) -> list[str]:
     lines = ["", "On-demand prices: error of the fitted rates"]
     for region, prices in recorded_prices(data).items():
         known = {name: INSTANCE_TYPES[name] for name in prices if name in INSTANCE_TYPES}
-        told = {name: on_demand_price(facts, region) for name, facts in known.items()}
-        errors = 100 * np.array([abs(p / prices[n] - 1) for n, p in told.items() if p is not None])
+        modelled = {name: on_demand_price(facts, region) for name, facts in known.items()}
+        priced = {name: price for name, price in modelled.items() if price is not None}
+        errors = 100 * np.array([abs(p / prices[n] - 1) for n, p in priced.items()])
         lines.append(
             f"{region:12} {len(errors)} of {len(prices)} types: median {np.median(errors):.4f} %, "
             f"90th percentile {np.percentile(errors, 90):.2f} %, "
@@ -100,7 +101,7 @@ def _on_demand_report(data: Path) -> list[str]:
     return lines
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 

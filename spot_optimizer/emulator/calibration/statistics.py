@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spot_optimizer.emulator.calibration.recorded import Floats, PoolName, Series
-from spot_optimizer.emulator.market.prices_model import DAY, HOUR, STEPS_OF_A_DOLLAR
+from spot_optimizer.emulator.market.price_model import DAY, HOUR, STEPS_OF_A_DOLLAR
 
 LAGS = (1, 2, 3, 5, 7)  # [days]
 

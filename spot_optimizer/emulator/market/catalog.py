@@ -10,8 +10,8 @@ from moto.ec2.models.instance_types import (
     InstanceTypeBackend,
 )
 
+from spot_optimizer.emulator.market.price_model import Pool
 from spot_optimizer.emulator.market.prices import on_demand_price, windows_licence
-from spot_optimizer.emulator.market.prices_model import Pool
 
 REGIONS = {
     "us-east-1": "US East (N. Virginia)",

@@ -23,7 +23,7 @@ class FamilyRates(NamedTuple):
 
 
 class MarketFit(NamedTuple):
-    """The parameters of the price model; ``prices_model`` says what they do."""
+    """The parameters of the price model; ``price_model`` says what they do."""
 
     pinned_share: float
     pinned_spread: float

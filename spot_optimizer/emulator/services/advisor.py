@@ -16,8 +16,8 @@ from spot_optimizer.emulator.market.catalog import (
     pool,
     products,
 )
+from spot_optimizer.emulator.market.price_model import HOUR, Market
 from spot_optimizer.emulator.market.prices import vcpus
-from spot_optimizer.emulator.market.prices_model import HOUR, Market
 
 BUCKET, KEY = "spot-bid-advisor", "spot-advisor-data.json"
 PATH = f"/{BUCKET}/{KEY}"

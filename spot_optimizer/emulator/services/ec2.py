@@ -1,4 +1,4 @@
-"""What EC2 answers about types, zones and spot requests. The rest of EC2 is moto's."""
+"""EC2's instance types, zones and spot requests; moto handles the rest of EC2."""
 
 import re
 from datetime import UTC, datetime
@@ -8,10 +8,10 @@ from moto.ec2.models.instance_types import InstanceType
 from moto.ec2.models.instances import Instance
 
 from spot_optimizer.emulator.account import instances, spot_request_id
+from spot_optimizer.emulator.context import EmulatorContext
 from spot_optimizer.emulator.market.catalog import Zone, offers, zones
 from spot_optimizer.emulator.services.pagination import Values, matching, page
-from spot_optimizer.emulator.services.wire import Call, Refusal, parameters
-from spot_optimizer.emulator.world import World
+from spot_optimizer.emulator.services.wire import AwsError, Call, parameters
 
 TYPES_ON_A_PAGE = 100
 OFFERINGS_ON_A_PAGE = 1_000
@@ -28,10 +28,10 @@ TYPE_FILTERS = {name: _type_filter(name) for name in InstanceType._filter_attrib
 
 
 def check_instance_ids(call: Call) -> None:
-    """:raises Refusal: something that cannot be an instance's id is asked for as one"""
+    """:raises AwsError: an instance id is malformed"""
     for text in parameters(call).get("InstanceIds") or []:
         if not INSTANCE_ID.fullmatch(text):
-            raise Refusal("InvalidInstanceID.Malformed", f'Invalid id: "{text}"')
+            raise AwsError("InvalidInstanceID.Malformed", f'Invalid id: "{text}"')
 
 
 OFFERING_FILTERS: dict[str, Values[dict[str, str]]] = {
@@ -50,50 +50,50 @@ ZONE_FILTERS: dict[str, Values[Zone]] = {
 }
 
 
-def describe_instance_types(_: World, call: Call) -> Result:
-    asked = parameters(call)
+def describe_instance_types(_: EmulatorContext, call: Call) -> Result:
+    params = parameters(call)
     offered = {name: offer.facts for name, offer in offers(call.region).items()}
-    names = asked.get("InstanceTypes") or []
+    names = params.get("InstanceTypes") or []
     unknown = sorted(set(names) - set(offered))
     if unknown:
-        raise Refusal(
+        raise AwsError(
             "InvalidInstanceType",
             f"The following supplied instance types do not exist: [{', '.join(unknown)}]",
         )
     types = [offered[name] for name in names] or list(offered.values())
-    found, token = page(matching(types, asked, TYPE_FILTERS), asked, largest=TYPES_ON_A_PAGE)
+    found, token = page(matching(types, params, TYPE_FILTERS), params, largest=TYPES_ON_A_PAGE)
     return {"InstanceTypes": found, "NextToken": token}
 
 
-def describe_instance_type_offerings(_: World, call: Call) -> Result:
-    asked = parameters(call)
-    kind = asked.get("LocationType") or "region"
+def describe_instance_type_offerings(_: EmulatorContext, call: Call) -> Result:
+    params = parameters(call)
+    kind = params.get("LocationType") or "region"
     locations: dict[str, Values[Zone]] = {
         "region": lambda zone: zone.region,
         "availability-zone": lambda zone: zone.name,
         "availability-zone-id": lambda zone: zone.id,
     }
     if kind not in locations:
-        raise Refusal("InvalidParameterValue", f"The location type '{kind}' is invalid")
+        raise AwsError("InvalidParameterValue", f"The location type '{kind}' is invalid")
     offerings = [
         {"InstanceType": offer.name, "LocationType": kind, "Location": location}
         for offer in offers(call.region).values()
         for location in dict.fromkeys(map(locations[kind], offer.zones))
     ]
-    wanted = matching(offerings, asked, OFFERING_FILTERS)
-    found, token = page(wanted, asked, largest=OFFERINGS_ON_A_PAGE)
+    wanted = matching(offerings, params, OFFERING_FILTERS)
+    found, token = page(wanted, params, largest=OFFERINGS_ON_A_PAGE)
     return {"InstanceTypeOfferings": found, "NextToken": token}
 
 
-def describe_availability_zones(_: World, call: Call) -> Result:
-    asked = parameters(call)
-    names, ids = asked.get("ZoneNames") or [], asked.get("ZoneIds") or []
+def describe_availability_zones(_: EmulatorContext, call: Call) -> Result:
+    params = parameters(call)
+    names, ids = params.get("ZoneNames") or [], params.get("ZoneIds") or []
     known = zones(call.region)
     for name in [*names, *ids]:
         if not any(name in (zone.name, zone.id) for zone in known):
-            raise Refusal("InvalidParameterValue", f"Invalid availability zone: [{name}]")
+            raise AwsError("InvalidParameterValue", f"Invalid availability zone: [{name}]")
     wanted = [z for z in known if (not names or z.name in names) and (not ids or z.id in ids)]
-    return {"AvailabilityZones": [_zone(z) for z in matching(wanted, asked, ZONE_FILTERS)]}
+    return {"AvailabilityZones": [_zone(z) for z in matching(wanted, params, ZONE_FILTERS)]}
 
 
 def _zone(zone: Zone) -> dict[str, Any]:
@@ -119,28 +119,28 @@ REQUEST_FILTERS: dict[str, Values[dict[str, Any]]] = {
 }
 
 
-def describe_spot_instance_requests(world: World, call: Call) -> Result:
-    asked = parameters(call)
+def describe_spot_instance_requests(context: EmulatorContext, call: Call) -> Result:
+    params = parameters(call)
     requests = [
-        _spot_request(world, instance)
-        for instance in instances(world.account, call.region)
+        _spot_request(context, instance)
+        for instance in instances(context.account, call.region)
         if instance.lifecycle == "spot"
     ]
-    ids = asked.get("SpotInstanceRequestIds") or []
+    ids = params.get("SpotInstanceRequestIds") or []
     known = {request["SpotInstanceRequestId"] for request in requests}
     if missing := [name for name in ids if name not in known]:
-        raise Refusal(
+        raise AwsError(
             "InvalidSpotInstanceRequestID.NotFound",
             f"The spot instance request ID '{missing[0]}' does not exist",
         )
     wanted = [r for r in requests if not ids or r["SpotInstanceRequestId"] in ids]
-    found, token = page(matching(wanted, asked, REQUEST_FILTERS), asked, largest=1_000)
+    found, token = page(matching(wanted, params, REQUEST_FILTERS), params, largest=1_000)
     return {"SpotInstanceRequests": found, "NextToken": token}
 
 
-def _spot_request(world: World, instance: Instance) -> dict[str, Any]:
+def _spot_request(context: EmulatorContext, instance: Instance) -> dict[str, Any]:
     offer = offers(instance.region_name)[instance.instance_type]
-    state, status = _state_and_status(world, instance)
+    state, status = _state_and_status(context, instance)
     return {
         "SpotInstanceRequestId": spot_request_id(instance),
         "InstanceId": instance.id,
@@ -163,8 +163,8 @@ def _spot_request(world: World, instance: Instance) -> dict[str, Any]:
     }
 
 
-def _state_and_status(world: World, instance: Instance) -> tuple[str, dict[str, Any]]:
-    if interrupted_at := world.signals.interrupted_at(instance.id):
+def _state_and_status(context: EmulatorContext, instance: Instance) -> tuple[str, dict[str, Any]]:
+    if interrupted_at := context.signals.interrupted_at(instance.id):
         return "closed", _status(
             "instance-terminated-no-capacity",
             "Your Spot instance was terminated because there is no Spot capacity available.",

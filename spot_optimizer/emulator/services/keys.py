@@ -1,8 +1,8 @@
 """
 Access keys: the long-term one of the demo user, and temporary ones.
 
-Nothing is kept of a temporary key: its session token says whose it is and until when, under a
-seal, so that it is good after a restart too.
+Temporary keys are not stored: the signed session token holds the identity and the expiry, so that
+it stays valid after a restart.
 """
 
 import base64
@@ -18,32 +18,32 @@ from spot_optimizer.emulator.services.wire import Caller
 
 
 class UnknownKey(Exception):
-    """There is no such key, or its session token is none of ours."""
+    """The key is unknown, or its session token was not issued by this emulator."""
 
 
 class ExpiredKey(Exception):
-    """The temporary key's time is over."""
+    """The temporary key has expired."""
 
 
 def known_key(
     account: Account, access_key: str, token: str | None, now: datetime
 ) -> tuple[Caller, str]:
     """
-    Return whose key it is, and its secret.
+    Return the identity of a key, and its secret.
 
-    :raises UnknownKey: there is none; a long-term key with a token, or a temporary one without
-    :raises ExpiredKey: its time is over
+    :raises UnknownKey: it is unknown; a long-term key with a token, or a temporary one without
+    :raises ExpiredKey: it has expired
     """
     if token is None and access_key == account.access_key:
         return Caller(account.user_arn, account.user_id), account.secret_key
     if token is None:
         raise UnknownKey
-    owner, expires, arn, user_id = _opened(account, token)
+    owner, expires, arn, user_id = _verified(account, token)
     if owner != access_key:
         raise UnknownKey
     if datetime.fromtimestamp(expires, UTC) <= now:
         raise ExpiredKey
-    return Caller(arn, user_id), _sealed(account, f"secret of {access_key}")[:40]
+    return Caller(arn, user_id), _signature(account, f"secret of {access_key}")[:40]
 
 
 def temporary_key(account: Account, caller: Caller, expires: datetime) -> dict[str, Any]:
@@ -53,15 +53,15 @@ def temporary_key(account: Account, caller: Caller, expires: datetime) -> dict[s
     text = base64.urlsafe_b64encode(content.encode()).decode()
     return {
         "AccessKeyId": access_key,
-        "SecretAccessKey": _sealed(account, f"secret of {access_key}")[:40],
-        "SessionToken": f"{text}.{_sealed(account, text)}",
+        "SecretAccessKey": _signature(account, f"secret of {access_key}")[:40],
+        "SessionToken": f"{text}.{_signature(account, text)}",
         "Expiration": expires,
     }
 
 
-def _opened(account: Account, token: str) -> tuple[str, float, str, str]:
-    text, _, seal = token.rpartition(".")
-    if not hmac.compare_digest(seal.encode(), _sealed(account, text).encode()):
+def _verified(account: Account, token: str) -> tuple[str, float, str, str]:
+    text, _, signature = token.rpartition(".")
+    if not hmac.compare_digest(signature.encode(), _signature(account, text).encode()):
         raise UnknownKey
     try:
         owner, expires, arn, user_id = json.loads(base64.urlsafe_b64decode(text))
@@ -70,6 +70,6 @@ def _opened(account: Account, token: str) -> tuple[str, float, str, str]:
     return owner, expires, arn, user_id
 
 
-def _sealed(account: Account, text: str) -> str:
+def _signature(account: Account, text: str) -> str:
     digest = hmac.digest(account.secret_key.encode(), text.encode(), "sha384")
     return base64.urlsafe_b64encode(digest).decode()

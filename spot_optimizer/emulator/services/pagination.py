@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from spot_optimizer.emulator.services.wire import Refusal
+from spot_optimizer.emulator.services.wire import AwsError
 
 LARGEST_IN_TOKEN = 1e11  # tokens hold offsets and times in seconds
 
@@ -21,17 +21,17 @@ def matching(
     """
     Return the items that meet every filter of the call; ``*`` and ``?`` in a filter match anything.
 
-    :raises Refusal: a filter has another name than ``filters`` knows
+    :raises AwsError: a filter is not in ``filters``
     """
-    asked = parameters.get("Filters") or []
-    for wanted in asked:
+    params = parameters.get("Filters") or []
+    for wanted in params:
         if wanted.get("Name") not in filters:
             sentence = f"The filter '{wanted.get('Name')}' is invalid"
-            raise Refusal("InvalidParameterValue", sentence)
+            raise AwsError("InvalidParameterValue", sentence)
     return [
         item
         for item in items
-        if all(_meets(filters[f["Name"]](item), f.get("Values", [])) for f in asked)
+        if all(_meets(filters[f["Name"]](item), f.get("Values", [])) for f in params)
     ]
 
 
@@ -45,9 +45,9 @@ def page(
     items: Sequence[T], parameters: Mapping[str, Any], *, largest: int
 ) -> tuple[Sequence[T], str]:
     """
-    Return the page that the call asks for and the token of the next, "" behind the last.
+    Return the requested page and the token of the next one, "" after the last.
 
-    :raises Refusal: the token is none of ours, or the page has no size
+    :raises AwsError: the token or the page size is invalid
     """
     start = int(read_token(parameters.get("NextToken")).get("offset", 0))
     end = start + page_size(parameters, largest=largest)
@@ -55,10 +55,10 @@ def page(
 
 
 def page_size(parameters: Mapping[str, Any], *, largest: int) -> int:
-    """:raises Refusal: ``MaxResults`` is less than 1"""
+    """:raises AwsError: ``MaxResults`` is less than 1"""
     size = parameters.get("MaxResults")
     if size is not None and size < 1:
-        raise Refusal("InvalidParameterValue", f"The value {size} of MaxResults is invalid.")
+        raise AwsError("InvalidParameterValue", f"The value {size} of MaxResults is invalid.")
     return min(size or largest, largest)
 
 
@@ -67,14 +67,14 @@ def write_token(**state: float) -> str:
 
 
 def read_token(token: str | None) -> dict[str, float]:
-    """:raises Refusal: the token is none of ours"""
+    """:raises AwsError: the token is invalid"""
     if not token:
         return {}
     try:
         read = json.loads(base64.urlsafe_b64decode(token))
         state = {name: float(number) for name, number in read.items()}
     except (binascii.Error, ValueError, AttributeError, TypeError) as error:
-        raise Refusal("InvalidNextToken", "The token is not valid.") from error
+        raise AwsError("InvalidNextToken", "The token is not valid.") from error
     if not all(0 <= number < LARGEST_IN_TOKEN for number in state.values()):
-        raise Refusal("InvalidNextToken", "The token is not valid.")
+        raise AwsError("InvalidNextToken", "The token is not valid.")
     return state

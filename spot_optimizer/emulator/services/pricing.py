@@ -6,11 +6,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from spot_optimizer.emulator.context import EmulatorContext
 from spot_optimizer.emulator.market.catalog import REGIONS, Offer, offers
 from spot_optimizer.emulator.market.prices import vcpus, windows_licence
 from spot_optimizer.emulator.services.pagination import page
-from spot_optimizer.emulator.services.wire import Call, Refusal, parameters
-from spot_optimizer.emulator.world import World
+from spot_optimizer.emulator.services.wire import AwsError, Call, parameters
 
 Filter = tuple[str, str, str]  # type, field, value
 
@@ -23,21 +23,21 @@ CAPACITY = {"Used": "BoxUsage", "UnusedCapacityReservation": "UnusedBox"}
 PREPAID = {"AllocatedCapacityReservation": "Reservation"}
 
 
-def get_products(_: World, call: Call) -> dict[str, Any]:
+def get_products(_: EmulatorContext, call: Call) -> dict[str, Any]:
     """Return a page of products, each a JSON text in the nesting of the real price list."""
-    asked = parameters(call)
-    if asked.get("ServiceCode") != "AmazonEC2":
-        raise Refusal("NotFoundException", "The emulator sells AmazonEC2 only.")
-    filters = asked.get("Filters") or []
+    params = parameters(call)
+    if params.get("ServiceCode") != "AmazonEC2":
+        raise AwsError("NotFoundException", "The emulator sells AmazonEC2 only.")
+    filters = params.get("Filters") or []
     if not all({"Type", "Field", "Value"} <= set(given) for given in filters):
-        raise Refusal("InvalidParameterException", "A filter has a Type, a Field and a Value.")
+        raise AwsError("InvalidParameterException", "A filter has a Type, a Field and a Value.")
     wanted = _wanted(tuple((f["Type"], f["Field"], f["Value"]) for f in filters))
-    found, token = page(wanted, asked, largest=PRODUCTS_ON_A_PAGE)
+    found, token = page(wanted, params, largest=PRODUCTS_ON_A_PAGE)
     listed = [json.dumps(_listing(attributes, price)) for attributes, price in found]
     return {"FormatVersion": "aws_v1", "PriceList": listed, "NextToken": token}
 
 
-@lru_cache(maxsize=4)  # the pages of a list are asked for one after the other
+@lru_cache(maxsize=4)  # clients fetch the pages one after the other
 def _wanted(filters: tuple[Filter, ...]) -> list[tuple[dict[str, str], float]]:
     return [product for product in _products(filters) if _meets_all(product[0], filters)]
 
@@ -97,7 +97,7 @@ def _meets(attributes: Mapping[str, str], kind: str, field: str, value: str) -> 
         return found is not None and value in found
     if kind in ("ANY_OF", "NONE_OF"):
         return (found in set(value.split(","))) is (kind == "ANY_OF")
-    raise Refusal("InvalidParameterException", f"The filter type {kind} is not valid.")
+    raise AwsError("InvalidParameterException", f"The filter type {kind} is not valid.")
 
 
 def _listing(attributes: Mapping[str, str], price: float) -> dict[str, Any]:

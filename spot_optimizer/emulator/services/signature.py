@@ -10,13 +10,13 @@ from botocore.credentials import Credentials
 
 from spot_optimizer.emulator.account import Account
 from spot_optimizer.emulator.services.keys import ExpiredKey, UnknownKey, known_key
-from spot_optimizer.emulator.services.wire import Call, Caller, Refusal
+from spot_optimizer.emulator.services.wire import AwsError, Call, Caller
 
 MAX_AGE = timedelta(minutes=5)
 
 
 class Codes(NamedTuple):
-    """What a service calls the ways in which a signature can be wrong."""
+    """A service's error codes for invalid signatures."""
 
     missing: str
     unknown: str
@@ -56,27 +56,27 @@ def authenticate(call: Call, account: Account, now: datetime) -> Caller:
     """
     Return who signed a call.
 
-    :raises Refusal: nobody did, the key is unknown or has expired, the secret was another, or the
+    :raises AwsError: it is unsigned, the key is unknown or expired, the signature is wrong, or the
         request is older than five minutes
     """
     codes = CODES.get(call.service, CODES["sts"])
     status = STATUS.get(call.service, 403)
     if not call.access_key:
-        raise Refusal(codes.missing, "The request is not signed.", status)
+        raise AwsError(codes.missing, "The request is not signed.", status)
     token = call.request.headers.get("X-Amz-Security-Token")
     try:
         caller, secret_key = known_key(account, call.access_key, token, now)
     except UnknownKey as error:
         sentence = "AWS was not able to validate the provided access credentials"
-        raise Refusal(codes.unknown, sentence, status) from error
+        raise AwsError(codes.unknown, sentence, status) from error
     except ExpiredKey as error:
         sentence = "The security token included in the request is expired"
-        raise Refusal(codes.expired, sentence, status) from error
+        raise AwsError(codes.expired, sentence, status) from error
     if not hmac.compare_digest(_signature(call, secret_key), _field(call, "Signature")):
         sentence = "The request signature we calculated does not match the one provided."
-        raise Refusal(codes.mismatch, sentence, status)
+        raise AwsError(codes.mismatch, sentence, status)
     if not _is_recent(call.request.headers.get("X-Amz-Date", ""), now):
-        raise Refusal(codes.late, "The request is not of this time; check your clock.", status)
+        raise AwsError(codes.late, "The request is not of this time; check your clock.", status)
     return caller
 
 

@@ -1,4 +1,4 @@
-"""DescribeSpotPriceHistory, as EC2 answers it."""
+"""DescribeSpotPriceHistory, as EC2 implements it."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from spot_optimizer.emulator.context import EmulatorContext
 from spot_optimizer.emulator.market.catalog import Offer, Zone, offers, pool, products, zones
-from spot_optimizer.emulator.market.prices_model import DAY, Market, Pool, Rows
+from spot_optimizer.emulator.market.price_model import DAY, Market, Pool, Rows
 from spot_optimizer.emulator.services.pagination import (
     Values,
     matching,
@@ -17,10 +18,9 @@ from spot_optimizer.emulator.services.pagination import (
     write_token,
 )
 from spot_optimizer.emulator.services.wire import Call, parameters
-from spot_optimizer.emulator.world import World
 
 ROWS_ON_A_PAGE = 1_000
-KEPT = 90 * DAY
+HISTORY_SPAN = 90 * DAY
 VPC = " (Amazon VPC)"
 
 
@@ -43,34 +43,34 @@ ROW_FILTERS: dict[str, Values[dict[str, Any]]] = {
 }
 
 
-def describe_spot_price_history(world: World, call: Call) -> dict[str, Any]:
+def describe_spot_price_history(context: EmulatorContext, call: Call) -> dict[str, Any]:
     """
     Return a page of prices, newest first: those of the period, and the last before it.
 
-    A page ends at ``MaxResults`` or 1,000 rows. The token keeps the period, so that prices
-    published while a client turns pages move nothing.
+    A page ends at ``MaxResults`` or 1,000 rows. The token stores the period, so that prices
+    published between two pages do not shift the rows.
     """
-    asked = parameters(call)
-    state = read_token(asked.get("NextToken"))
-    start, end = _period(asked, state, datetime.now(UTC).timestamp())
-    places = _places(call.region, asked)
-    rows = _newest_first(world.market, tuple(place.pool for place in places), start, end)
-    found, offset = _page(places, rows, asked, int(state.get("offset", 0)))
+    params = parameters(call)
+    state = read_token(params.get("NextToken"))
+    start, end = _period(params, state, datetime.now(UTC).timestamp())
+    places = _places(call.region, params)
+    rows = _newest_first(context.market, tuple(place.pool for place in places), start, end)
+    found, offset = _page(places, rows, params, int(state.get("offset", 0)))
     more = offset < len(rows.time)
     token = write_token(offset=offset, start=start, end=end) if more else ""
     return {"SpotPriceHistory": found, "NextToken": token}
 
 
 def _period(
-    asked: Mapping[str, Any], state: Mapping[str, float], now: float
+    params: Mapping[str, Any], state: Mapping[str, float], now: float
 ) -> tuple[float, float]:
     """Return start and end in seconds: within the ninety days, and not in the future."""
-    oldest = now // 1 - KEPT
+    oldest = now // 1 - HISTORY_SPAN
     if "start" in state:
         # The period of the first page, which may have been some minutes ago.
         return max(state["start"], oldest - DAY), min(state.get("end", now), now)
-    end = min(_seconds(asked.get("EndTime")) or now, now) // 1
-    start = max(_seconds(asked.get("StartTime")) or oldest, oldest)
+    end = min(_seconds(params.get("EndTime")) or now, now) // 1
+    start = max(_seconds(params.get("StartTime")) or oldest, oldest)
     return min(start, max(end, oldest)), end
 
 
@@ -78,15 +78,15 @@ def _seconds(time: datetime | None) -> float | None:
     return time.replace(tzinfo=UTC).timestamp() if time else None
 
 
-def _places(region: str, asked: Mapping[str, Any]) -> list[Place]:
+def _places(region: str, params: Mapping[str, Any]) -> list[Place]:
     offered = offers(region)
-    types = asked.get("InstanceTypes") or offered
-    wanted = {text.removesuffix(VPC) for text in asked.get("ProductDescriptions") or []}
-    where = {asked.get("AvailabilityZone"), asked.get("AvailabilityZoneId")} - {None}
+    types = params.get("InstanceTypes") or offered
+    wanted = {text.removesuffix(VPC) for text in params.get("ProductDescriptions") or []}
+    where = {params.get("AvailabilityZone"), params.get("AvailabilityZoneId")} - {None}
     within = [z for z in zones(region) if not where or where & {z.name, z.id}]
     known = [offered[name] for name in dict.fromkeys(types) if name in offered]
     places = [place for offer in known for place in _places_of(offer, within, wanted)]
-    return matching(places, _only(asked, PLACE_FILTERS, ROW_FILTERS), PLACE_FILTERS)
+    return matching(places, _filters_of(params, PLACE_FILTERS, ROW_FILTERS), PLACE_FILTERS)
 
 
 def _places_of(offer: Offer, within: list[Zone], wanted: set[str]) -> list[Place]:
@@ -101,12 +101,13 @@ def _places_of(offer: Offer, within: list[Zone], wanted: set[str]) -> list[Place
     ]
 
 
-def _only(
-    asked: Mapping[str, Any], kept: Mapping[str, Any], left: Mapping[str, Any]
+def _filters_of(
+    params: Mapping[str, Any], included: Mapping[str, Any], excluded: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the filters of the call without those of ``left``, which are checked elsewhere."""
-    filters = asked.get("Filters") or []
-    return {"Filters": [f for f in filters if f.get("Name") in kept or f.get("Name") not in left]}
+    """Return the filters of the call without those of ``excluded``, which are checked elsewhere."""
+    filters = params.get("Filters") or []
+    names = set(excluded) - set(included)
+    return {"Filters": [f for f in filters if f.get("Name") not in names]}
 
 
 @lru_cache(maxsize=8)
@@ -120,10 +121,10 @@ def _newest_first(market: Market, pools: tuple[Pool, ...], start: float, end: fl
 
 
 def _page(
-    places: list[Place], rows: Rows, asked: Mapping[str, Any], offset: int
+    places: list[Place], rows: Rows, params: Mapping[str, Any], offset: int
 ) -> tuple[list[dict[str, Any]], int]:
-    size = page_size(asked, largest=ROWS_ON_A_PAGE)
-    only = _only(asked, ROW_FILTERS, PLACE_FILTERS)
+    size = page_size(params, largest=ROWS_ON_A_PAGE)
+    only = _filters_of(params, ROW_FILTERS, PLACE_FILTERS)
     found: list[dict[str, Any]] = []
     while offset < len(rows.time) and len(found) < size:
         end = offset + size - len(found)

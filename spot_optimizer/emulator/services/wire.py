@@ -1,4 +1,4 @@
-"""The AWS wire protocols: what a request asks for, and how results and refusals are written."""
+"""The AWS wire protocols: parses requests, serializes results and errors."""
 
 import json
 import uuid
@@ -16,14 +16,14 @@ from werkzeug.wrappers import Request, Response
 
 PROTOCOLS = {"ec2": "ec2", "sts": "query", "pricing": "json"}
 
-# By what an unsigned request is known.
+# The service of an unsigned request, by its API version or target.
 SERVICES = {"2016-11-15": "ec2", "2011-06-15": "sts", "AWSPriceListService": "pricing"}
 
-NONSENSE = "<<< 0x17 \ufffd this is not an answer of AWS {]"
+GARBAGE = "<<< 0x17 \ufffd this is not an answer of AWS {]"
 
 
-class Refusal(Exception):
-    """What AWS answers instead of a result: its code, a sentence, its HTTP status."""
+class AwsError(Exception):
+    """An AWS error: its code, message and HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -33,13 +33,13 @@ class Refusal(Exception):
 
 
 class Caller(NamedTuple):
-    """Who AWS takes somebody for."""
+    """The identity that signed a request."""
 
     arn: str
     user_id: str
 
 
-NOBODY = Caller("", "")
+ANONYMOUS = Caller("", "")
 
 
 class Call(NamedTuple):
@@ -51,7 +51,7 @@ class Call(NamedTuple):
     access_key: str
     dry_run: bool
     request: Request
-    caller: Caller = NOBODY
+    caller: Caller = ANONYMOUS
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Call(NamedTuple):
 
 
 def read_call(request: Request) -> Call:
-    """Return what ``request`` asks for. Nothing is checked: not the signature, not the action."""
+    """Parse a request. Neither the signature nor the action is checked."""
     form = {key: values[0] for key, values in _form(request).items()}
     target = request.headers.get("X-Amz-Target", "")
     access_key, region, service = _credential_scope(request.headers.get("Authorization", ""))
@@ -92,7 +92,7 @@ def parameters(call: Call) -> dict[str, Any]:
     """
     Return the parameters of a call, typed as boto3 types them.
 
-    :raises Refusal: the action is unknown, or a parameter cannot be read
+    :raises AwsError: the action is unknown, or a parameter cannot be read
     """
     try:
         operation = get_service_model(call.service).operation_model(call.action)
@@ -108,14 +108,14 @@ def parameters(call: Call) -> dict[str, Any]:
         )
     except (OperationNotFoundError, UnknownServiceError) as error:
         sentence = f"The action {call.action} is not valid for this web service."
-        raise Refusal("InvalidAction", sentence) from error
+        raise AwsError("InvalidAction", sentence) from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise Refusal("InvalidParameterValue", f"A parameter is malformed: {error}") from error
+        raise AwsError("InvalidParameterValue", f"A parameter is malformed: {error}") from error
     return parsed
 
 
-def answer(call: Call, result: dict[str, Any]) -> Response:
-    """Return ``result``, shaped as boto3 would show it, in the protocol of the call's service."""
+def serialize_result(call: Call, result: dict[str, Any]) -> Response:
+    """Return ``result`` (as boto3 returns it) in the protocol of the call's service."""
     model = get_service_model(call.service)
     serializer = get_serializer_class(call.service, PROTOCOLS[call.service])
     written = serializer(model.operation_model(call.action)).serialize(result)
@@ -124,25 +124,25 @@ def answer(call: Call, result: dict[str, Any]) -> Response:
     return response
 
 
-def refuse(call: Call, refusal: Refusal) -> Response:
-    """Return a refusal in the protocol of the call's service."""
+def serialize_error(call: Call, error: AwsError) -> Response:
+    """Return an error in the protocol of the call's service."""
     protocol = PROTOCOLS.get(call.service, "rest-xml")
     request_id = str(uuid.uuid4())
     if protocol == "json":
-        body = json.dumps({"__type": refusal.code, "message": refusal.message})
-        return Response(body, refusal.status, content_type="application/x-amz-json-1.1")
-    code, message = escape(refusal.code), escape(refusal.message)
-    error = f"<Code>{code}</Code><Message>{message}</Message>"
+        body = json.dumps({"__type": error.code, "message": error.message})
+        return Response(body, error.status, content_type="application/x-amz-json-1.1")
+    code, message = escape(error.code), escape(error.message)
+    element = f"<Code>{code}</Code><Message>{message}</Message>"
     templates = {
-        "ec2": f"<Response><Errors><Error>{error}</Error></Errors>"
+        "ec2": f"<Response><Errors><Error>{element}</Error></Errors>"
         f"<RequestID>{request_id}</RequestID></Response>",
-        "query": f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error>"
+        "query": f"<ErrorResponse><Error><Type>Sender</Type>{element}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>",
-        "rest-xml": f"<Error>{error}<RequestId>{request_id}</RequestId></Error>",
+        "rest-xml": f"<Error>{element}<RequestId>{request_id}</RequestId></Error>",
     }
-    return Response(templates[protocol], refusal.status, content_type="text/xml")
+    return Response(templates[protocol], error.status, content_type="text/xml")
 
 
-def garbage() -> Response:
-    """Return an answer that no client can read."""
-    return Response(NONSENSE, 200, content_type="text/xml")
+def garbage_response() -> Response:
+    """Return a response that no client can parse."""
+    return Response(GARBAGE, 200, content_type="text/xml")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from spot_optimizer.emulator.market.prices_model import Pool
+from spot_optimizer.emulator.market.price_model import Pool
 
 
 def a_pool(instance_type: str = "m5.large", *, region: str = "us-east-1", zone: int = 1) -> Pool:

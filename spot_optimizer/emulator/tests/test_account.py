@@ -16,7 +16,7 @@ NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 UNKNOWN = "AKIAAAAAAAAAAAAAAAAA"
 
 
-def test_tells_the_owner_who_he_is(emulator, aws):
+def test_returns_the_identity_of_the_caller(emulator, aws):
     identity = aws("sts").get_caller_identity()
 
     assert identity["Account"] == emulator.account_id
@@ -78,15 +78,15 @@ class TestSignatures:
     def test_a_good_signature_is_good_for_five_minutes(self, emulator):
         now = datetime.now(UTC)
 
-        fresh = ask_who_i_am(emulator, signed_at=now - timedelta(minutes=4))
-        stale = ask_who_i_am(emulator, signed_at=now - timedelta(minutes=6))
+        fresh = get_caller_identity_over_http(emulator, signed_at=now - timedelta(minutes=4))
+        stale = get_caller_identity_over_http(emulator, signed_at=now - timedelta(minutes=6))
 
         assert fresh.status == 200
         assert stale.status == 403
         assert b"SignatureDoesNotMatch" in stale.data
 
 
-def ask_who_i_am(emulator, *, signed_at):
+def get_caller_identity_over_http(emulator, *, signed_at):
     stamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
     request = AWSRequest(
         "POST",

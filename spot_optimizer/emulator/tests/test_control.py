@@ -13,7 +13,7 @@ def post(emulator, path, body):
     return urllib3.request("POST", f"{emulator.url}/_emulator{path}", body=body)
 
 
-def test_says_that_it_is_an_emulator(emulator):
+def test_identity_states_that_it_is_an_emulator(emulator):
     answer = urllib3.request("GET", f"{emulator.url}/_emulator")
 
     assert answer.headers["X-Emulator"] == "spot-optimizer"
@@ -21,14 +21,14 @@ def test_says_that_it_is_an_emulator(emulator):
     assert answer.json()["access_key"] == emulator.access_key
 
 
-def test_every_answer_says_so_too(aws):
+def test_every_response_has_the_emulator_header(aws):
     answer = aws("ec2").describe_instances()
 
     assert answer["ResponseMetadata"]["HTTPHeaders"]["x-emulator"] == "spot-optimizer"
 
 
 class TestDenial:
-    def test_is_told_as_each_service_tells_it(self, emulator, aws):
+    def test_has_the_error_code_of_each_service(self, emulator, aws):
         emulator.deny("ec2:DescribeInstances", "pricing:*", "sts:GetCallerIdentity")
 
         with refused("UnauthorizedOperation", 403):
@@ -44,13 +44,13 @@ class TestDenial:
         with pytest.raises(ClientError, match="perform: ec2:DescribeInstances because"):
             aws("ec2").describe_instances()
 
-    def test_is_what_a_dry_run_is_told(self, emulator, aws):
+    def test_applies_to_dry_runs(self, emulator, aws):
         emulator.deny("ec2:DescribeInstances")
 
         with refused("UnauthorizedOperation", 403):
             aws("ec2").describe_instances(DryRun=True)
 
-    def test_leaves_other_actions_alone_and_ends_when_told(self, emulator, aws):
+    def test_affects_no_other_action_and_ends_when_cleared(self, emulator, aws):
         emulator.deny("ec2:DescribeInstances")
         aws("ec2").describe_availability_zones()
 
@@ -83,7 +83,7 @@ class TestFaults:
         with pytest.raises(ResponseParserError):
             aws("ec2").describe_spot_price_history(InstanceTypes=["m5.large"])
 
-    def test_reset_takes_them_all_back(self, emulator, aws):
+    def test_reset_clears_all_faults(self, emulator, aws):
         emulator.deny("*")
         emulator.fail("*", code="InternalError", status=500, times=9)
 
@@ -106,7 +106,7 @@ class TestFaults:
 
 
 class TestRequestLog:
-    def test_tells_who_asked_for_what(self, emulator, aws):
+    def test_logs_caller_and_action(self, emulator, aws):
         before = emulator.last_request()
         aws("ec2", "eu-west-1").describe_availability_zones()
         with refused("DryRunOperation"):
@@ -135,7 +135,7 @@ class TestRequestLog:
         }
         assert entries == [zones, zones | dry]
 
-    def test_tells_refused_requests_and_no_secret(self, emulator, aws):
+    def test_logs_refused_requests_and_no_secret(self, emulator, aws):
         before = emulator.last_request()
         with refused("AuthFailure"):
             aws("ec2", aws_secret_access_key="planted-secret").describe_instances()

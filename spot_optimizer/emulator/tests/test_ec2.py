@@ -6,7 +6,7 @@ REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
 
 
 def the_instance(emulator, aws, instance_type):
-    """What EC2 says of the demo instance of a type."""
+    """Return the demo instance of a type, as EC2 describes it."""
     known = next(i for i in emulator.instances() if i["instance_type"] == instance_type)
     answer = aws("ec2", known["region"]).describe_instances(InstanceIds=[known["instance_id"]])
     return answer["Reservations"][0]["Instances"][0]
@@ -20,14 +20,14 @@ class TestDescribeInstances:
         here = {i["instance_id"] for i in emulator.instances() if i["region"] == "eu-west-1"}
         assert {i["InstanceId"] for i in instances} == here
 
-    def test_tells_a_spot_instance_and_its_request(self, emulator, aws):
+    def test_returns_the_lifecycle_and_request_of_a_spot_instance(self, emulator, aws):
         instance = the_instance(emulator, aws, "r5.2xlarge")
 
         assert instance["InstanceLifecycle"] == "spot"
         assert instance["SpotInstanceRequestId"].startswith("sir-")
         assert instance["Placement"]["AvailabilityZone"] == "eu-west-1a"
 
-    def test_tells_what_a_replacement_has_to_be_compatible_with(self, emulator, aws):
+    def test_returns_the_attributes_that_a_replacement_depends_on(self, emulator, aws):
         instance = the_instance(emulator, aws, "m6g.large")
 
         assert "InstanceLifecycle" not in instance
@@ -43,7 +43,7 @@ class TestDescribeInstances:
         with refused("InvalidInstanceID.Malformed", 400):
             aws("ec2").describe_instances(InstanceIds=["my-server"])
 
-    def test_says_that_a_dry_run_would_have_succeeded(self, aws):
+    def test_dry_run_fails_with_dry_run_operation(self, aws):
         with refused("DryRunOperation", 412):
             aws("ec2").describe_instances(DryRun=True)
 
@@ -113,7 +113,7 @@ class TestZones:
         assert [z["ZoneName"] for z in zones] == [f"{region}{letter}" for letter in "abc"]
         assert len({z["ZoneId"] for z in zones}) == 3
 
-    def test_offerings_are_in_these_zones(self, aws):
+    def test_offerings_are_in_the_regions_zones(self, aws):
         offerings = all_of(
             aws("ec2"),
             "describe_instance_type_offerings",

@@ -1,10 +1,10 @@
-"""The model by itself; how it compares with recorded prices is told by ``emulator.fitting``."""
+"""The model by itself; its fit to recorded prices is reported by ``emulator.calibration``."""
 
 import numpy as np
 import pytest
 
 from spot_optimizer.emulator.market.fitted import market_fit
-from spot_optimizer.emulator.market.prices_model import DAY, HOUR, Market
+from spot_optimizer.emulator.market.price_model import DAY, HOUR, Market
 from spot_optimizer.emulator.tests.builders import a_pool, some_pools
 
 NOON = 1_790_000_000.0 // DAY * DAY + 12 * HOUR
@@ -43,7 +43,7 @@ def test_another_seed_is_another_market(market):
     assert (market.mean_ratio(pools, NOON) != other.mean_ratio(pools, NOON)).mean() > 0.9
 
 
-def test_a_part_of_a_period_is_what_the_whole_says_of_it(market, quarter):
+def test_part_of_a_period_equals_the_same_part_of_the_whole(market, quarter):
     start, end = NOON - 50 * DAY, NOON - 43 * DAY
 
     part = market.rows(some_pools(600), start, end)
@@ -74,7 +74,7 @@ def test_rounding_does_not_lift_a_price_above_on_demand():
     assert rows.price.max() == 0.0046
 
 
-def test_says_a_price_again_within_two_days_and_never_twice_within_three_hours(quarter):
+def test_repeats_a_price_within_two_days_and_never_twice_within_three_hours(quarter):
     for pool in range(600):
         times, _ = series(quarter, pool)
         assert np.diff(times).min() > 3 * HOUR
@@ -148,7 +148,7 @@ class TestMonthlyInterruptions:
             for days in (0, 6, 14, 400)
         ]
 
-        kept = [float((bands[0] == earlier).mean()) for earlier in bands[1:]]
+        unchanged = [float((bands[0] == earlier).mean()) for earlier in bands[1:]]
 
         # Recorded: 84 to 86 % over 5 to 7 days, 75 to 77 % over two weeks, 35 to 45 % over a year.
-        assert kept == pytest.approx([0.85, 0.76, 0.40], abs=0.1)
+        assert unchanged == pytest.approx([0.85, 0.76, 0.40], abs=0.1)

@@ -17,7 +17,7 @@ def test_a_key_is_the_same_in_every_process():
     assert key("a") == int.from_bytes(bytes.fromhex("40f89e395b66422f"), "little")
 
 
-def test_names_are_kept_apart():
+def test_different_names_have_different_keys():
     assert key("ab", "c") != key("a", "bc")
 
 
@@ -39,7 +39,7 @@ def test_normals_are_normal():
     assert np.mean(numbers < -1) == pytest.approx(0.1587, abs=0.004)
 
 
-def test_curves_go_through_their_knots_and_do_not_depend_on_what_else_is_asked():
+def test_curves_go_through_their_knots_and_depend_on_their_own_row_only():
     def knots(ticks):
         return normals(KEYS, ticks)
 

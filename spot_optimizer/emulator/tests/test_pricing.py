@@ -56,7 +56,7 @@ def test_windows_costs_its_licence_more(aws):
     assert float(price_of(product)) == pytest.approx(0.096 + 2 * 0.046)
 
 
-def test_who_does_not_ask_for_used_capacity_meets_prices_of_zero_as_in_the_real_list(aws):
+def test_without_a_capacity_filter_some_prices_are_zero_as_in_the_real_list(aws):
     found = products(aws, regionCode="us-east-1", instanceType="m5.large", operatingSystem="Linux")
 
     prices = {p["product"]["attributes"]["capacitystatus"]: float(price_of(p)) for p in found}
@@ -72,10 +72,10 @@ def test_pages_through_the_types_of_a_region(aws):
 
 
 def test_a_filter_without_a_value_or_of_an_unknown_type_is_refused(aws):
-    strange = [{"Type": "SOUNDS_LIKE", "Field": "instanceType", "Value": "m5"}]
+    faulty = [{"Type": "SOUNDS_LIKE", "Field": "instanceType", "Value": "m5"}]
 
     with refused("InvalidParameterException", 400):
-        aws("pricing").get_products(ServiceCode="AmazonEC2", Filters=strange)
+        aws("pricing").get_products(ServiceCode="AmazonEC2", Filters=faulty)
 
 
 def test_sells_nothing_but_ec2(aws):

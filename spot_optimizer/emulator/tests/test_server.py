@@ -36,7 +36,7 @@ def test_its_first_line_is_for_machines_and_its_second_for_people(emulator):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_cleanly_and_quickly_when_told(number):
+def test_stops_cleanly_and_quickly_on_a_signal(number):
     with started(stderr=subprocess.PIPE) as process:
         url = json.loads(process.stdout.readline())["url"]
         urllib3.request("GET", f"{url}/_emulator")
@@ -59,8 +59,8 @@ def test_ends_with_its_parent_when_it_watches_it():
 
 
 def test_a_port_in_use_is_one_clear_sentence():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
 
         outcome = subprocess.run(
             [*COMMAND, "--port", str(port)], cwd=ROOT, capture_output=True, text=True, timeout=60

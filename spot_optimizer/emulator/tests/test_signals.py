@@ -7,31 +7,31 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from spot_optimizer.emulator.account import instances
+from spot_optimizer.emulator.context import create_context
 from spot_optimizer.emulator.signals import EventBus, NoSuchSpotInstance
 from spot_optimizer.emulator.testing import EmulatorClient, running_emulator
-from spot_optimizer.emulator.world import create_world
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def world():
-    return create_world(seed=3, bus=EventBus(None, ""), now=NOON)
+def context():
+    return create_context(seed=3, bus=EventBus(None, ""), now=NOON)
 
 
 @pytest.fixture
-def spot(world):
+def spot(context):
     """A spot instance of moto's, with all signals taken back before and after."""
-    world.signals.clear()
-    yield next(i for i in instances(world.account) if i.lifecycle == "spot")
-    world.signals.clear()
+    context.signals.clear()
+    yield next(i for i in instances(context.account) if i.lifecycle == "spot")
+    context.signals.clear()
 
 
 @pytest.fixture
 def destination() -> Iterator[HTTPServer]:
     """An HTTP server that keeps what is sent to it."""
 
-    class Keep(BaseHTTPRequestHandler):
+    class RecordingHandler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             self.server.received.append((dict(self.headers), json.loads(body)))
@@ -41,7 +41,7 @@ def destination() -> Iterator[HTTPServer]:
         def log_message(self, *_):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Keep)
+    server = HTTPServer(("127.0.0.1", 0), RecordingHandler)
     server.received = []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -52,40 +52,40 @@ def destination() -> Iterator[HTTPServer]:
 
 
 class TestInterrupt:
-    def test_the_instance_runs_two_minutes_longer(self, world, spot):
-        world.signals.interrupt(spot.id, NOON)
+    def test_the_instance_runs_two_minutes_longer(self, context, spot):
+        context.signals.interrupt(spot.id, NOON)
 
-        world.signals.settle(NOON + timedelta(seconds=119))
+        context.signals.terminate_due(NOON + timedelta(seconds=119))
         assert spot.state == "running"
-        world.signals.settle(NOON + timedelta(seconds=120))
+        context.signals.terminate_due(NOON + timedelta(seconds=120))
         assert spot.state == "terminated"
         assert spot.state_reason.code == "Server.SpotInstanceTermination"
 
-    def test_a_second_one_does_not_begin_anew(self, world, spot):
-        world.signals.interrupt(spot.id, NOON)
+    def test_a_second_one_does_not_begin_anew(self, context, spot):
+        context.signals.interrupt(spot.id, NOON)
 
-        world.signals.interrupt(spot.id, NOON + timedelta(seconds=60))
+        context.signals.interrupt(spot.id, NOON + timedelta(seconds=60))
 
-        world.signals.settle(NOON + timedelta(seconds=120))
+        context.signals.terminate_due(NOON + timedelta(seconds=120))
         assert spot.state == "terminated"
 
-    def test_what_has_ended_cannot_be_interrupted(self, world, spot):
-        world.signals.interrupt(spot.id, NOON)
-        world.signals.settle(NOON + timedelta(seconds=120))
+    def test_what_has_ended_cannot_be_interrupted(self, context, spot):
+        context.signals.interrupt(spot.id, NOON)
+        context.signals.terminate_due(NOON + timedelta(seconds=120))
 
         with pytest.raises(NoSuchSpotInstance):
-            world.signals.interrupt(spot.id, NOON + timedelta(seconds=121))
+            context.signals.interrupt(spot.id, NOON + timedelta(seconds=121))
 
-    def test_reset_brings_it_back(self, world, spot):
-        world.signals.interrupt(spot.id, NOON)
-        world.signals.settle(NOON + timedelta(seconds=120))
+    def test_reset_brings_it_back(self, context, spot):
+        context.signals.interrupt(spot.id, NOON)
+        context.signals.terminate_due(NOON + timedelta(seconds=120))
 
-        world.signals.clear()
+        context.signals.clear()
 
         assert spot.state == "running"
-        assert world.signals.interrupted_at(spot.id) is None
+        assert context.signals.interrupted_at(spot.id) is None
 
-    def test_its_request_says_so_at_once_while_it_still_runs(self, emulator, aws):
+    def test_its_request_is_closed_at_once_while_it_still_runs(self, emulator, aws):
         [instance, *_] = emulator.instances("spot")
         ec2 = aws("ec2", instance["region"])
 
@@ -103,7 +103,7 @@ class TestInterrupt:
 
 
 class TestEvents:
-    def test_a_rebalance_recommendation_is_told_by_eventbridge_only(self, destination):
+    def test_a_rebalance_recommendation_is_sent_to_eventbridge_only(self, destination):
         with with_destination(destination) as emulator:
             [instance, *_] = emulator.instances("spot")
 
@@ -122,7 +122,7 @@ class TestEvents:
         ]
         assert event["detail"] == {"instance-id": instance["instance_id"]}
 
-    def test_an_interruption_is_told_too(self, destination):
+    def test_an_interruption_is_sent_to_eventbridge(self, destination):
         with with_destination(destination) as emulator:
             [instance, *_] = emulator.instances("spot")
 
@@ -140,7 +140,7 @@ class TestEvents:
             "instance-action": "terminate",
         }
 
-    def test_without_a_destination_it_says_that_nothing_was_delivered(self, emulator):
+    def test_without_a_destination_reports_that_nothing_was_delivered(self, emulator):
         [instance, *_] = emulator.instances("spot")
 
         assert emulator.rebalance(instance["instance_id"])["delivered"] is False

@@ -58,7 +58,7 @@ def test_at_an_instant_gives_the_price_in_force_in_each_zone(aws, now):
         assert row == before[0]
 
 
-def test_comes_newest_first_and_says_a_price_again_within_two_days(aws, now):
+def test_is_newest_first_and_repeats_a_price_within_two_days(aws, now):
     rows = history(
         aws("ec2"),
         InstanceTypes=["m5.large"],
@@ -86,22 +86,22 @@ def test_goes_back_ninety_days_and_no_further(aws, now):
 
 
 def test_pages_give_each_row_once(aws, now):
-    asked = {"InstanceTypes": ["m5.large", "c5.xlarge"], "StartTime": now - timedelta(days=20)}
-    whole = history(aws("ec2"), **asked, EndTime=now)
+    params = {"InstanceTypes": ["m5.large", "c5.xlarge"], "StartTime": now - timedelta(days=20)}
+    whole = history(aws("ec2"), **params, EndTime=now)
 
-    paged = history(aws("ec2"), **asked, EndTime=now, MaxResults=50)
+    paged = history(aws("ec2"), **params, EndTime=now, MaxResults=50)
 
     assert len(whole) > 150
     assert paged == whole
 
 
-def test_the_next_page_keeps_to_the_period_of_the_first(aws, now):
-    asked = {"InstanceTypes": ["c5.xlarge"], "MaxResults": 5}
+def test_the_next_page_has_the_period_of_the_first(aws, now):
+    params = {"InstanceTypes": ["c5.xlarge"], "MaxResults": 5}
     ec2 = aws("ec2")
     end = now - timedelta(days=30)
-    first = ec2.describe_spot_price_history(**asked, EndTime=end)
+    first = ec2.describe_spot_price_history(**params, EndTime=end)
 
-    second = ec2.describe_spot_price_history(**asked, NextToken=first["NextToken"])
+    second = ec2.describe_spot_price_history(**params, NextToken=first["NextToken"])
 
     newest = second["SpotPriceHistory"][0]["Timestamp"]
     assert newest <= first["SpotPriceHistory"][-1]["Timestamp"] <= end

@@ -192,7 +192,7 @@ class Market:
         stress = np.zeros_like(times)
         for cell in (now, now - 1):
             age = times - np.take_along_axis(begins, cell, axis=1)
-            stress += np.take_along_axis(size, cell, axis=1) * _stress_shape(age)
+            stress += np.take_along_axis(size, cell, axis=1) * _stress_curve(age)
         return stress
 
     def _keys(self, pools: Sequence[Pool], purpose: str, *fields: str) -> NDArray[np.uint64]:
@@ -200,7 +200,7 @@ class Market:
 
 
 class Traits(NamedTuple):
-    """What a pool keeps for ever; one row for each pool."""
+    """The constant properties of pools; arrays of shape (pools, 1)."""
 
     ratio: Floats
     daily_sd: Floats
@@ -255,7 +255,7 @@ def _on_demand(pools: Sequence[Pool]) -> Floats:
     return np.array([[pool.on_demand] for pool in pools])
 
 
-def _stress_shape(age: Floats) -> Floats:
+def _stress_curve(age: Floats) -> Floats:
     """Return 0 before, rising to 1 within three days, falling from the fifth to the thirteenth."""
     days = age / DAY
     return smooth(np.clip(days / 3, 0, 1)) * (1 - smooth(np.clip((days - 5) / 8, 0, 1)))
