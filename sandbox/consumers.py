@@ -67,7 +67,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             last_seq=session.last_seq,
             expires_at=instant(session.expires_at),
         )
-        logs.enter(session_id=session.id)  # for as long as this connection lives
+        logs.bind(session_id=session.id)  # for as long as this connection lives
         self.passing_on = asyncio.create_task(self._pass_on(session, after))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:

@@ -12,7 +12,7 @@ from sandbox.cleanup import sweeps
 from sandbox.evaluation import jobs as evaluations
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.preflight import jobs as preflights
-from spot_optimizer.server.shutdown import end_within
+from spot_optimizer.server.shutdown import exit_after
 
 FINISH_WITHIN = 20.0  # [s] for the jobs of a worker that stops
 
@@ -71,7 +71,7 @@ def _ask(task: Task, name: str, moments: Iterable[tuple[UUID, datetime]]) -> Non
 @worker_shutting_down.connect
 def bound_the_stop(**_: object) -> None:
     # Celery's soft shutdown is of no use to threads: it waits for nothing and cannot end them.
-    end_within(FINISH_WITHIN, hand_on)
+    exit_after(FINISH_WITHIN, hand_on)
 
 
 def hand_on() -> None:

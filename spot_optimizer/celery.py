@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()
 
 logger = logging.getLogger(__name__)
-ALONE = (
+NO_BROKER = (
     "REDIS_URL is not set, so no other process hears of this one's jobs. Set it, or run "
     "manage.py quickstart, which has web, worker and beat in one."
 )
@@ -46,23 +46,23 @@ def stop_between_looks(sender: Any, **_: object) -> None:
 
 @signals.beat_init.connect
 @signals.celeryd_after_setup.connect
-def warn_if_alone(**_: object) -> None:
+def warn_without_broker(**_: object) -> None:
     is_embedded = threading.current_thread() is not threading.main_thread()
     if not (settings.REDIS_URL or is_embedded):
-        logger.warning(ALONE)
+        logger.warning(NO_BROKER)
 
 
 @signals.before_task_publish.connect
 def carry_request_id(headers: dict[str, Any], **_: object) -> None:
-    if request_id := logs.fact("request_id"):
+    if request_id := logs.get("request_id"):
         headers["request_id"] = request_id
 
 
 @signals.task_prerun.connect
 def begin(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
     request = task.request
-    request.began = time.perf_counter()
-    request.facts = logs.enter(
+    request.started_at = time.perf_counter()
+    request.log_token = logs.bind(
         task_id=task_id,
         request_id=getattr(request, "request_id", None),
         session_id=kwargs.get("session_id"),
@@ -71,10 +71,10 @@ def begin(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
 
 @signals.task_postrun.connect
 def end(task: Any, state: str | None, **_: object) -> None:
-    seconds = time.perf_counter() - task.request.began
+    seconds = time.perf_counter() - task.request.started_at
     metrics.tasks.labels(task=task.name, state=state or "UNKNOWN").inc()
     metrics.task_seconds.labels(task=task.name).observe(seconds)
-    logs.leave(task.request.facts)
+    logs.reset(task.request.log_token)
 
 
 @signals.celeryd_after_setup.connect

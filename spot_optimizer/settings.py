@@ -163,7 +163,7 @@ INSTALLED_APPS = [
     "spot_optimizer.operations.apps.OperationsConfig",
 ]
 MIDDLEWARE = [
-    "spot_optimizer.observability.request_log.observe",
+    "spot_optimizer.observability.request_log.request_log_middleware",
     "django.middleware.security.SecurityMiddleware",
     "spot_optimizer.middleware.StaticFiles",
     "spot_optimizer.middleware.EmulatorHeader",
@@ -348,7 +348,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "spot_optimizer.worker.scheduler:Schedule"
+CELERY_BEAT_SCHEDULER = "spot_optimizer.worker.scheduler:HeartbeatScheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # or what was asked for last would be known minutes late
 CELERY_BEAT_SCHEDULE: dict[str, object] = {}  # the schedule is rows, made by migrations
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = (
@@ -413,18 +413,18 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(facts)s"},
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(context)s"},
         "json": {"()": "spot_optimizer.observability.logs.JsonLines"},
     },
     "filters": {
-        "tone_down": {"()": "spot_optimizer.observability.logs.ToneDown"},
-        "say_facts": {"()": "spot_optimizer.observability.logs.SayFacts"},
+        "downgrade_refusals": {"()": "spot_optimizer.observability.logs.DowngradeRefusals"},
+        "context": {"()": "spot_optimizer.observability.logs.ContextFilter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": LOG_FORMAT,
-            "filters": ["tone_down", "say_facts"],
+            "filters": ["downgrade_refusals", "context"],
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

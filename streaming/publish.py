@@ -20,7 +20,7 @@ from streaming.models import Line, Stream
 
 logger = logging.getLogger(__name__)
 
-NUDGES = "nudges"  # one group for all processes: a nudge says where to look, never what is there
+GROUP = "notifications"  # one group for all processes: a message names a stream and a line
 
 LOG_TYPES = frozenset(
     ["PREFLIGHT", "SCRAPER", "FILTER", "MODEL", "DECISION", "SIGNAL", "SWITCH", "CLEANUP", "SYSTEM"]
@@ -89,7 +89,7 @@ def publish(stream_id: UUID, *lines: Line) -> None:
         line.stream_id, line.seq = stream_id, seq
     Line.objects.bulk_create(lines)
     # Robust: nobody's work fails because a nudge is lost. The look of the next second finds it.
-    transaction.on_commit(lambda: _nudge(stream_id, last_seq), robust=True)
+    transaction.on_commit(lambda: _notify(stream_id, last_seq), robust=True)
 
 
 # One statement takes the numbers, locks the row, and makes it for a stream's first line.
@@ -113,12 +113,12 @@ SILENCE = 5.0  # [s] without nudges after one that failed, or a job of 20 lines 
 _silent_until = 0.0  # [s] on the monotonic clock
 
 
-def _nudge(stream_id: UUID, seq: int) -> None:
+def _notify(stream_id: UUID, seq: int) -> None:
     global _silent_until
     if time.monotonic() < _silent_until:
         return
     try:
-        asyncio.run_coroutine_threadsafe(_send_nudge(stream_id, seq), _loop()).result()
+        asyncio.run_coroutine_threadsafe(_send_notification(stream_id, seq), _loop()).result()
     except (RedisError, OSError, ChannelFull) as error:
         _silent_until = time.monotonic() + SILENCE
         logger.warning(
@@ -130,15 +130,15 @@ def _nudge(stream_id: UUID, seq: int) -> None:
 def _loop() -> asyncio.AbstractEventLoop:
     """Return the loop that sends nudges: on a loop for each, each would connect to Redis anew."""
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="nudges", daemon=True).start()
+    threading.Thread(target=loop.run_forever, name="notifications", daemon=True).start()
     return loop
 
 
 os.register_at_fork(after_in_child=_loop.cache_clear)  # threads stay with the parent
 
 
-async def _send_nudge(stream_id: UUID, seq: int) -> None:
+async def _send_notification(stream_id: UUID, seq: int) -> None:
     async with asyncio.timeout(PATIENCE):  # its TimeoutError is an OSError
         await get_channel_layer().group_send(
-            NUDGES, {"type": "nudge", "stream": str(stream_id), "seq": seq}
+            GROUP, {"type": "notification", "stream": str(stream_id), "seq": seq}
         )

@@ -15,7 +15,7 @@ class Page(NamedTuple):
     has_more: bool
 
 
-def lines_after(stream_id: UUID, after: int, limit: int) -> Page:
+def page_after(stream_id: UUID, after: int, limit: int) -> Page:
     """
     Return the frames behind ``after``, in order, at most ``limit``.
 
@@ -23,13 +23,13 @@ def lines_after(stream_id: UUID, after: int, limit: int) -> Page:
     """
     last_seq = last_seq_of(stream_id)
     start = min(after, last_seq)
-    frames = [frame_of(line) for line in lines_behind(stream_id, start, limit)]
+    frames = [frame_of(line) for line in lines_after(stream_id, start, limit)]
     reached = frames[-1]["seq"] if frames else start
     last_seq = max(last_seq, reached)  # a line may have come between the two queries
     return Page(frames, last_seq, reached < last_seq)
 
 
-def lines_behind(stream_id: UUID, after: int, limit: int = PAGE) -> list[Line]:
+def lines_after(stream_id: UUID, after: int, limit: int = PAGE) -> list[Line]:
     return list(Line.objects.filter(stream=stream_id, seq__gt=after).order_by("seq")[:limit])
 
 
@@ -41,6 +41,6 @@ def last_seq_of(stream_id: UUID) -> int:
 async def stored_lines(stream_id: UUID) -> AsyncGenerator[str]:
     """Yield every stored line as NDJSON, a page at a time, and end behind the last one."""
     after = 0
-    while lines := await in_thread(lines_behind)(stream_id, after):
+    while lines := await in_thread(lines_after)(stream_id, after):
         yield "".join(encode(frame_of(line)) + "\n" for line in lines)
         after = lines[-1].seq

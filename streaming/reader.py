@@ -14,8 +14,8 @@ from spot_optimizer.observability import metrics
 from streaming.db_threads import in_thread
 from streaming.frames import encode, frame_of
 from streaming.models import Line, Stream
-from streaming.notifications import Nudges
-from streaming.queries import PAGE, lines_behind
+from streaming.notifications import Notifications
+from streaming.queries import PAGE, lines_after
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class _Tail:
         self.frames: deque[Frame] = deque(maxlen=PAGE)
         self.last_seq = 0
         self.watchers = 0
-        self.is_broken = False
+        self.has_failed = False
         self._grown = asyncio.Event()
 
     def extend(self, frames: Iterable[Frame]) -> None:
@@ -59,13 +59,13 @@ class _Tail:
             return []
         return [frame for frame in self.frames if frame.seq > after]
 
-    def break_off(self) -> None:
-        self.is_broken = True
+    def fail(self) -> None:
+        self.has_failed = True
         self._wake()
 
-    async def grow_beyond(self, seq: int) -> None:
+    async def wait_past(self, seq: int) -> None:
         while self.last_seq <= seq:
-            if self.is_broken:
+            if self.has_failed:
                 raise ReaderStopped
             await self._grown.wait()
 
@@ -94,7 +94,7 @@ class Reader:
             if not tail.last_seq:
                 await self._look({stream_id: tail})
             while True:
-                await tail.grow_beyond(after)
+                await tail.wait_past(after)
                 for frame in tail.behind(after) or await in_thread(_page)(stream_id, after):
                     yield frame
                     after = frame.seq
@@ -120,15 +120,15 @@ class Reader:
 
     async def _run(self) -> None:
         try:
-            async with Nudges(self._is_news) as nudges:
+            async with Notifications(self._is_news) as notifications:
                 while True:
-                    await nudges.wait()
+                    await notifications.wait()
                     await self._look_or_wait(dict(self._tails))
         except Exception:
             logger.exception("the reader has stopped; its watchers are closed and come again")
             tails, self._tails = self._tails, {}
             for tail in tails.values():
-                tail.break_off()
+                tail.fail()
 
     async def _look_or_wait(self, tails: Mapping[UUID, _Tail]) -> None:
         try:
@@ -164,7 +164,7 @@ def _news(known: Mapping[UUID, int]) -> dict[UUID, list[Frame]]:
 
 
 def _page(stream_id: UUID, after: int) -> list[Frame]:
-    return [_encoded(line) for line in lines_behind(stream_id, after)]
+    return [_encoded(line) for line in lines_after(stream_id, after)]
 
 
 def _encoded(line: Line) -> Frame:

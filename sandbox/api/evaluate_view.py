@@ -16,7 +16,7 @@ from sandbox.api.views import EvaluateView
 from sandbox.models import Evaluation
 from sandbox.queries import is_settled
 from spot_optimizer.errors import AwsTimeout
-from streaming.notifications import Nudges
+from streaming.notifications import Notifications
 
 MAX_WAIT = 10.0  # [s]
 
@@ -35,7 +35,7 @@ async def evaluate(request: HttpRequest, session_id: UUID) -> Response:
     if applied:
         response.headers["Preference-Applied"] = applied
     try:
-        async with asyncio.timeout(timeout), Nudges(_is_of(session_id)) as notifications:
+        async with asyncio.timeout(timeout), Notifications(_is_of(session_id)) as notifications:
             while not await settled(evaluation_id):
                 await notifications.wait()
     except TimeoutError:

@@ -24,7 +24,7 @@ from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.errors import Invalid, Unauthenticated
-from streaming.queries import lines_after, stored_lines
+from streaming.queries import page_after, stored_lines
 
 
 class SessionsView(APIView):
@@ -184,7 +184,7 @@ class LogsView(APIView):
                 stored_lines(session.pk), content_type=NdjsonRenderer.media_type
             )
         limit = limit_of(request.query_params.get("limit"), default=1000, most=1000)
-        frames, last_seq, has_more = lines_after(session.pk, after=after, limit=limit)
+        frames, last_seq, has_more = page_after(session.pk, after=after, limit=limit)
         return Response({"results": frames, "last_seq": last_seq, "has_more": has_more})
 
 

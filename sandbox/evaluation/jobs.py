@@ -70,7 +70,7 @@ def evaluate(*, evaluation_id: UUID, now: datetime) -> None:
         return
     evaluation = this.select_related("session__user", "requested_model").get()
     teller = Teller(evaluation_id, evaluation.session_id, lease, evaluation.told)
-    with logs.about(session_id=evaluation.session_id):
+    with logs.bound(session_id=evaluation.session_id):
         try:
             _evaluate(evaluation, teller, now)
         except LeaseLost:

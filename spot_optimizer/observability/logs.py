@@ -1,4 +1,4 @@
-"""What each log record says, and how loud the log is: a refusal is no error of ours."""
+"""Formats log records, adds the request, session and task ids, and downgrades expected errors."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -12,61 +12,61 @@ from pythonjsonlogger.json import JsonFormatter
 
 REFUSALS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
-Facts = Mapping[str, Any]
-FACTS = ("request_id", "session_id", "task_id")
-# What a record may say of itself: an `extra` beside these may hold a whole request.
-EXTRAS = ("method", "route", "status", "ms", "user_id")
+Context = Mapping[str, Any]
+CONTEXT_FIELDS = ("request_id", "session_id", "task_id")
+# The only other fields that are logged: any other `extra` could contain a whole request.
+EXTRA_FIELDS = ("method", "route", "status", "ms", "user_id")
 
-_facts: ContextVar[Facts] = ContextVar("facts", default={})  # noqa: B039  # never changed in place
-
-
-def enter(**facts: Any) -> Token[Facts]:
-    """Let the records from here on say these facts as well; ``request`` tells the session."""
-    return _facts.set({**_facts.get(), **facts})
+_context: ContextVar[Context] = ContextVar("log_context", default={})  # noqa: B039  # never mutated
 
 
-def leave(token: Token[Facts]) -> None:
-    _facts.reset(token)
+def bind(**fields: Any) -> Token[Context]:
+    """Add fields to all following records; a bound ``request`` supplies the session id."""
+    return _context.set({**_context.get(), **fields})
+
+
+def reset(token: Token[Context]) -> None:
+    _context.reset(token)
 
 
 @contextmanager
-def about(**facts: Any) -> Iterator[None]:
-    """Let all records within say these facts as well."""
-    token = enter(**facts)
+def bound(**fields: Any) -> Iterator[None]:
+    """Add fields to all records within the ``with`` block."""
+    token = bind(**fields)
     try:
         yield
     finally:
-        leave(token)
+        reset(token)
 
 
-def fact(name: str) -> str | None:
-    """Return what is known here under this name of `FACTS`."""
-    known = _facts.get()
-    if name == "session_id" and name not in known:
-        match = getattr(known.get("request"), "resolver_match", None)
-        known = match.kwargs if match else {}
-    value = known.get(name)
+def get(name: str) -> str | None:
+    """Return the current value of one of `CONTEXT_FIELDS`."""
+    context = _context.get()
+    if name == "session_id" and name not in context:
+        match = getattr(context.get("request"), "resolver_match", None)
+        context = match.kwargs if match else {}
+    value = context.get(name)
     return None if value is None else str(value)
 
 
-class SayFacts(logging.Filter):
-    """Put onto a record whom it is about: request, session and task, as far as that is known."""
+class ContextFilter(logging.Filter):
+    """Adds the ids of the current request, session and task to a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        known = [(name, value) for name in FACTS if (value := fact(name))]
-        # Django's own word on a refusal comes when all middleware is done, with its request.
-        answered = getattr(getattr(record, "request", None), "request_id", None)
-        if answered and not known:
-            known = [("request_id", answered)]
-        for name, value in known:
+        fields = [(name, value) for name in CONTEXT_FIELDS if (value := get(name))]
+        # Django logs error responses after all middleware has ended, and attaches the request.
+        request_id = getattr(getattr(record, "request", None), "request_id", None)
+        if request_id and not fields:
+            fields = [("request_id", request_id)]
+        for name, value in fields:
             setattr(record, name, value)
-        told = " ".join(f"{name}={value}" for name, value in known)
-        record.facts = f" [{told}]" if told else ""
+        text = " ".join(f"{name}={value}" for name, value in fields)
+        record.context = f" [{text}]" if text else ""
         return True
 
 
 class JsonLines(JsonFormatter):
-    """One JSON object a line, of the fields named here and no others."""
+    """Formats a record as one JSON object on one line, with a fixed set of fields."""
 
     def add_fields(
         self,
@@ -78,7 +78,7 @@ class JsonLines(JsonFormatter):
         log_data["level"] = record.levelname
         log_data["logger"] = record.name
         log_data["message"] = record.getMessage()
-        for name in (*FACTS, *EXTRAS):
+        for name in (*CONTEXT_FIELDS, *EXTRA_FIELDS):
             if (value := getattr(record, name, None)) is not None:
                 log_data[name] = value
         for name in ("exc_info", "stack_info"):
@@ -86,13 +86,13 @@ class JsonLines(JsonFormatter):
                 log_data[name] = message_dict[name]
 
 
-class ToneDown(logging.Filter):
-    """Make warnings of one line of refusals; an exception that nobody expected stays an error."""
+class DowngradeRefusals(logging.Filter):
+    """Logs deliberate 5xx responses and disallowed hosts as one-line warnings, not as errors."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        is_host = record.name == "django.security.DisallowedHost"
-        is_refused = getattr(record, "status_code", None) in REFUSALS and not record.exc_info
-        if is_host or is_refused:
+        is_disallowed_host = record.name == "django.security.DisallowedHost"
+        is_refusal = getattr(record, "status_code", None) in REFUSALS and not record.exc_info
+        if is_disallowed_host or is_refusal:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.exc_info = record.exc_text = None
         return True

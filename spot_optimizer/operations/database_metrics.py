@@ -11,7 +11,7 @@ from spot_optimizer.operations import queries
 from spot_optimizer.operations.queries import Job, Queue
 
 
-class Rows(Collector):
+class DatabaseCollector(Collector):
     """One reading of the rows; ``collect`` asks nothing any more."""
 
     def __init__(self, *, now: datetime) -> None:
@@ -50,7 +50,7 @@ def _jobs(jobs: list[Job]) -> Iterator[Metric]:
     well = _gauge("job_last_run_succeeded", "1 where its last run ended well.", ["job"])
     late = _gauge("job_late", "1 where it is due and beat or workers do not come.", ["job"])
     for job in jobs:
-        late.add_metric([job.task.name], float(job.is_late or job.is_ignored))
+        late.add_metric([job.task.name], float(job.is_late or job.not_picked_up))
         run = job.last_run
         if run is None:
             continue

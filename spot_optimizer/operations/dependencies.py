@@ -19,7 +19,7 @@ from spot_optimizer.operations import queries
 logger = logging.getLogger(__name__)
 
 WITHIN = 2  # [s] for all of them together
-FORGOTTEN_AFTER = 30.0  # [s] a question that hangs for so long is asked again
+RESTART_PROBE_AFTER = 30.0  # [s] a probe that hangs for so long is asked again
 
 ADVICE = {
     "database": "The database does not answer. Check that it runs and that DATABASE_URL leads "
@@ -34,7 +34,7 @@ ADVICE = {
 }
 
 
-class Question:
+class Probe:
     """
     Something to be asked of a dependency, in a thread, for a dependency may hang.
 
@@ -42,47 +42,47 @@ class Question:
     """
 
     def __init__(self, name: str, ask: Callable[[], Any]) -> None:
-        self.name, self._ask = name, ask
+        self.name, self._check = name, ask
         self._lock = threading.Lock()
         self._answer: Future[Any] | None = None
-        self._asked_at = 0.0
+        self._started_at = 0.0
 
-    def put(self) -> "Future[Any]":
+    def start(self) -> "Future[Any]":
         with self._lock:
             answer = self._answer
-            is_hanging = time.monotonic() - self._asked_at > FORGOTTEN_AFTER
+            is_hanging = time.monotonic() - self._started_at > RESTART_PROBE_AFTER
             if answer is None or answer.done() or is_hanging:
                 answer = self._answer = Future()
                 answer.set_running_or_notify_cancel()  # so nobody's impatience cancels it
-                self._asked_at = time.monotonic()
+                self._started_at = time.monotonic()
                 args = (answer,)
                 threading.Thread(target=self._run, args=args, name=self.name, daemon=True).start()
             return answer
 
     def _run(self, answer: "Future[Any]") -> None:
         try:
-            answer.set_result(self._ask())
+            answer.set_result(self._check())
         except Exception as error:
             answer.set_exception(error)
         finally:
             connections.close_all()
 
 
-def _ask_database() -> None:
+def _check_database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
-def _ask_broker() -> None:
+def _check_broker() -> None:
     with app.connection_for_write(connect_timeout=WITHIN) as broker:
         broker.ensure_connection(max_retries=1, timeout=WITHIN)
 
 
-def _ask_cache() -> None:
+def _check_cache() -> None:
     cache.get("health")
 
 
-def _ask_background() -> dict[str, str]:
+def _check_background() -> dict[str, str]:
     """
     Return whether workers and beat come to what is due, as the rows tell.
 
@@ -90,21 +90,21 @@ def _ask_background() -> dict[str, str]:
     """
     now = timezone.now()
     jobs = queries.jobs(now=now)
-    is_ignored = queries.queue(now=now).is_unattended or any(job.is_ignored for job in jobs)
+    not_picked_up = queries.queue(now=now).not_picked_up or any(job.not_picked_up for job in jobs)
     is_late = any(job.is_late for job in jobs)
     return {
-        "worker": "late" if is_ignored else "ok",
+        "worker": "late" if not_picked_up else "ok",
         "schedule": "late" if is_late else "ok",
     }
 
 
 DEPENDENCIES = [
-    Question("database", _ask_database),
-    Question("broker", _ask_broker),
-    Question("redis" if settings.REDIS_URL else "cache", _ask_cache),
+    Probe("database", _check_database),
+    Probe("broker", _check_broker),
+    Probe("redis" if settings.REDIS_URL else "cache", _check_cache),
 ]
-BACKGROUND = Question("background", _ask_background)
-NOBODY_KNOWS = {"worker": "unknown", "schedule": "unknown"}
+BACKGROUND = Probe("background", _check_background)
+UNKNOWN = {"worker": "unknown", "schedule": "unknown"}
 
 
 class Report(NamedTuple):
@@ -131,27 +131,27 @@ class Report(NamedTuple):
 
 def look() -> Report:
     """Ask all dependencies; return within `WITHIN`, whatever they do."""
-    answers = _put()
+    answers = _start_all()
     wait(answers.values(), timeout=WITHIN)
     return _report(answers)
 
 
 async def look_without_thread() -> Report:
-    answers = _put()
+    answers = _start_all()
     await asyncio.wait([asyncio.wrap_future(each) for each in answers.values()], timeout=WITHIN)
     return _report(answers)
 
 
-def _put() -> "dict[str, Future[Any]]":
-    return {question.name: question.put() for question in [*DEPENDENCIES, BACKGROUND]}
+def _start_all() -> "dict[str, Future[Any]]":
+    return {probe.name: probe.start() for probe in [*DEPENDENCIES, BACKGROUND]}
 
 
 def _report(answers: "Mapping[str, Future[Any]]") -> Report:
     down = {name: why for name, answer in answers.items() if (why := _trouble(answer))}
     for name, why in down.items():
         logger.warning("health: %s is down: %s", name, why)
-    background = NOBODY_KNOWS if BACKGROUND.name in down else answers[BACKGROUND.name].result()
-    names = [question.name for question in DEPENDENCIES]
+    background = UNKNOWN if BACKGROUND.name in down else answers[BACKGROUND.name].result()
+    names = [probe.name for probe in DEPENDENCIES]
     return Report({name: "down" if name in down else "ok" for name in names}, background)
 
 

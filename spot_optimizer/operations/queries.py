@@ -25,7 +25,7 @@ class Queue(NamedTuple):
 
     pending: int
     oldest_at: datetime | None
-    is_unattended: bool
+    not_picked_up: bool
 
 
 class Job(NamedTuple):
@@ -34,7 +34,7 @@ class Job(NamedTuple):
     task: PeriodicTask
     last_run: Run | None
     is_late: bool
-    is_ignored: bool
+    not_picked_up: bool
 
     @property
     def did(self) -> str:
@@ -44,8 +44,8 @@ class Job(NamedTuple):
 def queue(*, now: datetime) -> Queue:
     pending = Evaluation.objects.pending()
     found = pending.aggregate(number=Count("pk"), oldest=Min("created_at"))
-    is_unattended = pending.filter(leased_until=None, created_at__lte=now - UNATTENDED).exists()
-    return Queue(found["number"], found["oldest"], is_unattended)
+    not_picked_up = pending.filter(leased_until=None, created_at__lte=now - UNATTENDED).exists()
+    return Queue(found["number"], found["oldest"], not_picked_up)
 
 
 def sessions_by_state() -> dict[str, int]:

@@ -15,13 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from spot_optimizer.api.error_views import only_get
 from spot_optimizer.api.exceptions import error_body
 from spot_optimizer.errors import Unauthenticated
-from spot_optimizer.operations.database_metrics import Rows
-from spot_optimizer.operations.dependencies import Question, look_without_thread
+from spot_optimizer.operations.database_metrics import DatabaseCollector
+from spot_optimizer.operations.dependencies import Probe, look_without_thread
 
 logger = logging.getLogger(__name__)
 
 WITHIN = 5.0  # [s] for the rows: Prometheus itself waits ten
-ROWS = Question("rows", lambda: Rows(now=timezone.now()))
+DATABASE = Probe("rows", lambda: DatabaseCollector(now=timezone.now()))
 
 rows_readable = Gauge(
     "spot_optimizer_rows_readable", "0 where the database did not answer, so its part is missing."
@@ -87,7 +87,7 @@ def _check_token(header: str) -> None:
 
 async def _rows() -> CollectorRegistry | None:
     """Return the metrics of the rows, None where the database does not give them in time."""
-    answer = ROWS.put()
+    answer = DATABASE.start()
     await asyncio.wait([asyncio.wrap_future(answer)], timeout=WITHIN)
     if not answer.done() or answer.exception():
         logger.warning("metrics: the rows cannot be read, so only this process's are told")

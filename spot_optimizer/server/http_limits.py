@@ -140,7 +140,7 @@ class BoundedChannel(Channel):
 class BoundedRequest(WebRequest):
     """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
 
-    is_waited_for = True  # when the server stops
+    delays_shutdown = True  # when the server stops
     received = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -182,7 +182,7 @@ class BoundedRequest(WebRequest):
             return self.basic_error(HTTPStatus.BAD_REQUEST, b"", "")
         return super().process()
 
-    def go_away(self) -> None:
+    def shutdown(self) -> None:
         """Let this request be the last one of its connection."""
         if self.finished or self.channel is None:
             return

@@ -1,4 +1,4 @@
-"""How a process of ours ends: what is under way is finished, but nobody is waited for for ever."""
+"""Graceful shutdown with a time limit."""
 
 import asyncio
 import logging
@@ -10,26 +10,26 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.05  # [s]
-ANSWER_WITHIN = 12.0  # [s] the longest wait of an evaluation, and some
-FAREWELL = 2.0  # [s] for clients to take their close frame, and for cancelled requests to end
+POLL_INTERVAL = 0.05  # [s]
+REQUEST_TIMEOUT = 12.0  # [s] longer than the longest wait of `POST …/evaluate`
+CLOSE_TIMEOUT = 2.0  # [s] for clients to answer the close frame and for tasks to be canceled
+CALLBACK_TIMEOUT = 5.0  # [s]
 
 
 async def drain(connections: Mapping[Any, Mapping[str, Any]]) -> None:
     """
-    Let the requests under way be answered and close the sockets, within a bounded time.
+    Finish running requests and close WebSockets, within a time limit.
 
-    ``connections`` is what Daphne knows of each protocol; nothing new may be let in any more.
+    ``connections`` is Daphne's; the server must have stopped listening.
     """
     since = time.monotonic()
-    while time.monotonic() - since < ANSWER_WITHIN:
+    while time.monotonic() - since < REQUEST_TIMEOUT:
         for protocol in connections:
-            protocol.go_away()
-        # A socket that does not close has had its chance; a request may need longer.
-        is_patient = time.monotonic() - since < FAREWELL
-        if not any(protocol.is_waited_for or is_patient for protocol in _running(connections)):
+            protocol.shutdown()
+        is_closing = time.monotonic() - since < CLOSE_TIMEOUT
+        if not any(protocol.delays_shutdown or is_closing for protocol in _running(connections)):
             break
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(POLL_INTERVAL)
     await _cancel(list(_running(connections).values()))
 
 
@@ -43,26 +43,26 @@ def _running(connections: Mapping[Any, Mapping[str, Any]]) -> dict[Any, asyncio.
 async def _cancel(tasks: list[asyncio.Future[None]]) -> None:
     if not tasks:
         return
-    logger.warning("stopping: %s under way are cut off", len(tasks))
+    logger.warning("shutdown: %s unfinished connections are canceled", len(tasks))
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks, timeout=FAREWELL)
+    await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
 
 
-def end_within(seconds: float, last_words: Callable[[], None] = lambda: None) -> None:
+def exit_after(seconds: float, on_timeout: Callable[[], None] = lambda: None) -> None:
     """
-    End this process after ``seconds``, whatever still runs: Python waits for threads for ever.
+    Exit this process after ``seconds``: Python itself waits for running threads without limit.
 
-    Before that ``last_words`` has a moment for what must not be left undone.
+    ``on_timeout`` is called before, and may take up to `CALLBACK_TIMEOUT`.
     """
-    thread = threading.Thread(target=_end, args=(seconds, last_words), name="end", daemon=True)
-    thread.start()
+    args = (seconds, on_timeout)
+    threading.Thread(target=_exit, args=args, name="exit-after", daemon=True).start()
 
 
-def _end(seconds: float, last_words: Callable[[], None]) -> None:
+def _exit(seconds: float, on_timeout: Callable[[], None]) -> None:
     time.sleep(seconds)
-    logger.warning("stopping: what still runs is cut off after %.0f s", seconds)
-    speaking = threading.Thread(target=last_words, daemon=True)
-    speaking.start()
-    speaking.join(timeout=5)
+    logger.warning("shutdown: unfinished work is canceled after %.0f s", seconds)
+    callback = threading.Thread(target=on_timeout, daemon=True)
+    callback.start()
+    callback.join(timeout=CALLBACK_TIMEOUT)
     os._exit(0)

@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.test import Client
 
-from spot_optimizer.observability.logs import ToneDown
+from spot_optimizer.observability.logs import DowngradeRefusals
 
 pytestmark = pytest.mark.django_db
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def told(caplog, settings):
     settings.ACCESS_LOG = False
-    caplog.handler.addFilter(ToneDown())
+    caplog.handler.addFilter(DowngradeRefusals())
     yield caplog
     caplog.handler.filters.clear()
 
@@ -42,4 +42,4 @@ def test_a_bug_is_an_error_with_its_traceback(told):
 
 
 def test_the_console_is_toned_down(settings):
-    assert settings.LOGGING["handlers"]["console"]["filters"] == ["tone_down", "say_facts"]
+    assert settings.LOGGING["handlers"]["console"]["filters"] == ["downgrade_refusals", "context"]

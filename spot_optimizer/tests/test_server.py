@@ -17,7 +17,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.server.daphne_server import PATIENCE, WatcherProtocol
+from spot_optimizer.server.daphne_server import SLOW_CLIENT_TIMEOUT
+from spot_optimizer.server.websocket import WatcherProtocol
 from spot_optimizer.settings import BASE_DIR
 from streaming.db_threads import in_thread
 from streaming.publish import log, publish, session_ended
@@ -230,7 +231,7 @@ class TestASlowClient:
             reading = asyncio.create_task(seqs(other, 500))
             await say_much(session.pk, writers=2, each=250, text="x" * 16_000)
             seen = await reading
-            await asyncio.sleep(PATIENCE + 1)
+            await asyncio.sleep(SLOW_CLIENT_TIMEOUT + 1)
             grown = server.memory() - before
             await say(session.pk, log("SYSTEM", "goes on"))
             assert await seqs(other, 1) == [501]

@@ -7,7 +7,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 from spot_optimizer.worker import heartbeat
 
 
-class Schedule(DatabaseScheduler):
+class HeartbeatScheduler(DatabaseScheduler):
     """The schedule in the database; each look at it is a heartbeat."""
 
     _heap: Any

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from streaming import publish as publishing
 from streaming.models import Line, Stream
 from streaming.publish import decision, log, progress, publish, session_ended, status
-from streaming.queries import lines_after
+from streaming.queries import page_after
 
 
 def redis_at(port):
@@ -59,7 +59,7 @@ class TestPublishForReal:
             transaction.set_rollback(True)
         publish(stream_id, log("SYSTEM", "b"))
 
-        messages = [frame["message"] for frame in lines_after(stream_id, 0, 10).frames]
+        messages = [frame["message"] for frame in page_after(stream_id, 0, 10).frames]
         assert messages == ["a", "b"]
         assert seqs(stream_id) == [1, 2]
 
@@ -145,7 +145,7 @@ def test_every_kind_of_line_has_the_frame_of_the_contract():
     Line.objects.update(at=datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     common = {"timestamp": "2026-01-02T03:04:05.678000Z"}
 
-    frames = lines_after(stream_id, 0, 10).frames
+    frames = page_after(stream_id, 0, 10).frames
 
     told = {"log_type": "FILTER", "message": "12 pools kept", "level": "DEBUG", "stage": "hardware"}
     assert json.loads(json.dumps(frames)) == [

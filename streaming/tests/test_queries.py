@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from streaming.publish import log, publish
-from streaming.queries import PAGE, lines_after, stored_lines
+from streaming.queries import PAGE, page_after, stored_lines
 from streaming.tests.watching import say
 
 
@@ -28,13 +28,13 @@ class TestLinesAfter:
         ],
     )
     def test_pages(self, stream_id, after, limit, seqs, has_more):
-        page = lines_after(stream_id, after, limit)
+        page = page_after(stream_id, after, limit)
 
         assert [frame["seq"] for frame in page.frames] == seqs
         assert (page.last_seq, page.has_more) == (5, has_more)
 
     def test_a_stream_without_lines_is_empty(self):
-        assert lines_after(uuid4(), 0, 10) == ([], 0, False)
+        assert page_after(uuid4(), 0, 10) == ([], 0, False)
 
 
 @pytest.mark.django_db(transaction=True)

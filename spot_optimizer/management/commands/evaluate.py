@@ -29,7 +29,7 @@ from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.errors import DomainError
 from spot_optimizer.management.terminal import decision_panel, line_text, pools_table
 from streaming.models import Line
-from streaming.queries import lines_behind
+from streaming.queries import lines_after
 
 FACTS = settings.VAR_DIR / "quickstart.json"
 LONGEST = 150.0  # [s] a job's time limit and its preflight's
@@ -159,7 +159,7 @@ def _lines_while_working(session: SandboxSession, evaluation: Evaluation) -> Ite
     after, give_up_at = 0, time.monotonic() + LONGEST
     while time.monotonic() < give_up_at:
         is_done = is_settled(evaluation.pk) and not work.is_alive()
-        for line in lines_behind(session.pk, after):
+        for line in lines_after(session.pk, after):
             after = line.seq
             yield line
         if is_done:

@@ -149,12 +149,12 @@ class TestLateness:
         job = self.a_job(last_run_at=timezone.now() - timedelta(days=9), enabled=False)
 
         assert not job.is_late
-        assert not job.is_ignored
+        assert not job.not_picked_up
 
     def test_a_worker_that_does_not_come_is_seen(self):
         asked_at = timezone.now() - timedelta(minutes=3)
 
-        assert self.a_job(last_run_at=asked_at).is_ignored
+        assert self.a_job(last_run_at=asked_at).not_picked_up
         run = TaskResult.objects.create(task_id="x", periodic_task_name="refresh_market")
-        assert not self.a_job(last_run_at=asked_at).is_ignored
+        assert not self.a_job(last_run_at=asked_at).not_picked_up
         assert self.a_job(last_run_at=asked_at).last_run == run

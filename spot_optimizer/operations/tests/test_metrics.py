@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
-from spot_optimizer.operations.database_metrics import Rows
+from spot_optimizer.operations.database_metrics import DatabaseCollector
 from spot_optimizer.tests.platform import ROOT, free_port
 
 TOKEN = "a-token-of-nobody-for-prometheus-to-send"
@@ -212,7 +212,7 @@ def test_a_scrape_asks_a_bounded_number_of_questions(django_assert_max_num_queri
         an_evaluation()
 
     with django_assert_max_num_queries(6):
-        list(Rows(now=timezone.now()).collect())
+        list(DatabaseCollector(now=timezone.now()).collect())
 
 
 def test_a_worker_serves_its_own_counters(tmp_path):

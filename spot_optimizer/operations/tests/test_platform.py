@@ -70,9 +70,7 @@ def test_one_evaluation_is_followed_from_the_request_to_the_worker(platform):
 
     assert answer.headers["X-Request-ID"] == "followed-1234"
     records = [line for line in logged(platform) if line.get("request_id") == "followed-1234"]
-    [access] = [
-        line for line in records if line["logger"] == "spot_optimizer.observability.request_log"
-    ]
+    [access] = [line for line in records if line["logger"] == "spot_optimizer.access"]
     assert (access["status"], access["route"]) == (
         202,
         "api/v1/sandbox/sessions/<uuid:session_id>/evaluate",

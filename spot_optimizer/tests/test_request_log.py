@@ -10,16 +10,16 @@ from django.test import AsyncClient, Client
 
 from accounts.testing import PASSWORD, a_user, an_admin, signed_in
 from sandbox.testing import a_session
-from spot_optimizer.observability.logs import JsonLines, SayFacts
+from spot_optimizer.observability.logs import ContextFilter, JsonLines
 
-ACCESS = "spot_optimizer.observability.request_log"
+ACCESS = "spot_optimizer.access"
 
 
 @pytest.fixture
 def told(caplog):
     """The log as an operator reads it with LOG_FORMAT=json, one object a record."""
     caplog.set_level(logging.INFO)
-    said = SayFacts()
+    said = ContextFilter()
     caplog.handler.addFilter(said)
     yield lambda: [json.loads(JsonLines().format(record)) for record in caplog.records]
     caplog.handler.removeFilter(said)

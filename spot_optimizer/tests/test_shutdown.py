@@ -13,7 +13,7 @@ from accounts.models import User
 from sandbox.cleanup.jobs import clean_up
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
-from spot_optimizer.server.daphne_server import STOP_WITHIN
+from spot_optimizer.server.daphne_server import SHUTDOWN_TIMEOUT
 from spot_optimizer.tests.platform import Platform, until
 from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
 from streaming.db_threads import in_thread
@@ -59,7 +59,7 @@ def refuses_connections(server):
 
 
 async def ended(server):
-    code = await asyncio.to_thread(server.process.wait, STOP_WITHIN + 10)
+    code = await asyncio.to_thread(server.process.wait, SHUTDOWN_TIMEOUT + 10)
     return code, server.process.stderr.read()
 
 
@@ -85,7 +85,7 @@ async def test_a_request_under_way_is_answered(server):
     assert (answer.status, answer.json()["code"]) == (409, "session_ended")
     assert answer.headers["Connection"] == "close"
     code, said = await ended(server)
-    assert (code, "cut off" in said) == (0, False)
+    assert (code, "canceled" in said) == (0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -95,7 +95,7 @@ async def test_every_watcher_is_told_to_come_again(server, number):
         server.process.send_signal(number)
 
         assert [await closed_with(watcher) for watcher in (one, other)] == [([], 1012)] * 2
-        assert "Connect again with ?after=" in one.close_reason
+        assert "Reconnect with ?after=" in one.close_reason
     assert await ended(server) == (0, "")
 
 
@@ -126,10 +126,10 @@ def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
         since = time.monotonic()
 
         platform.process.send_signal(signal.SIGTERM)
-        code = platform.process.wait(timeout=STOP_WITHIN + 10)
+        code = platform.process.wait(timeout=SHUTDOWN_TIMEOUT + 10)
 
-        assert (code, time.monotonic() - since < STOP_WITHIN + 1) == (0, True)
-        assert "cut off after" in platform.log.read_text()
+        assert (code, time.monotonic() - since < SHUTDOWN_TIMEOUT + 1) == (0, True)
+        assert "canceled after" in platform.log.read_text()
 
 
 async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
@@ -139,7 +139,7 @@ async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
     server.process.send_signal(signal.SIGTERM)
 
     assert await ended(server) == (0, "")
-    assert time.monotonic() - since < STOP_WITHIN / 2
+    assert time.monotonic() - since < SHUTDOWN_TIMEOUT / 2
     assert client.pool.num_requests == 1
 
 
@@ -168,8 +168,8 @@ async def test_what_hangs_is_cut_off_in_the_end(server):
     await holding
 
     assert code == 0
-    assert "1 under way are cut off" in said
-    assert took < STOP_WITHIN + 1
+    assert "1 unfinished connections are canceled" in said
+    assert took < SHUTDOWN_TIMEOUT + 1
     with pytest.raises(urllib3.exceptions.HTTPError):
         await asking
 
@@ -191,4 +191,4 @@ async def test_a_watcher_that_does_not_answer_the_close_is_cut_off(server):
 
         code, _ = await ended(server)
     assert code == 0
-    assert time.monotonic() - since < STOP_WITHIN / 2
+    assert time.monotonic() - since < SHUTDOWN_TIMEOUT / 2

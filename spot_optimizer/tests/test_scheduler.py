@@ -5,7 +5,7 @@ from django.utils import timezone
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from spot_optimizer.celery import app
-from spot_optimizer.worker.scheduler import Schedule
+from spot_optimizer.worker.scheduler import HeartbeatScheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)  # it closes its connection between two looks
 HOUR = timedelta(hours=1)
@@ -19,7 +19,7 @@ def a_schedule(*, last_run_at):
         interval=IntervalSchedule.objects.create(every=5, period="minutes"),
         last_run_at=last_run_at,
     )
-    return Schedule(app=app)
+    return HeartbeatScheduler(app=app)
 
 
 def test_goes_on_after_somebody_set_the_clock_back():
