@@ -8,16 +8,16 @@ from spot_optimizer.engine.market import Machine, Market
 
 
 class Preferences(NamedTuple):
-    """What the owner of the machine wants."""
+    """The preferences of the machine's owner."""
 
-    downtime_usd_per_hour: float = 1.0  # what an hour of downtime is worth to them
+    downtime_usd_per_hour: float = 1.0  # cost of an hour of downtime
     safety_gate: float = 0.85  # highest P(interruption within one hour) of a target
     advisor_filter: bool = False
     allow_smaller: bool = False
 
 
 class Stages(NamedTuple):
-    """Which stages of the pipeline work."""
+    """Which optional parts of the pipeline are enabled."""
 
     pipeline_mode: str = "CLUSTER_FULL"  # or "SINGLE_LINEAR"
     enable_right_sizing: bool = True
@@ -26,17 +26,17 @@ class Stages(NamedTuple):
 
     @property
     def right_sizing_on(self) -> bool:
-        """Whether oversized machines are dropped."""
+        """Whether oversized candidates are rejected."""
         return self.enable_right_sizing and self.pipeline_mode == "CLUSTER_FULL"
 
     @property
     def bin_packing_on(self) -> bool:
-        """Whether a larger machine's price is shared among the copies it could host."""
+        """Whether a candidate's price is divided by the copies of the machine it could host."""
         return self.enable_bin_packing and self.pipeline_mode == "CLUSTER_FULL"
 
 
 class Costs(NamedTuple):
-    """How long the parts of a move and of an interruption take. [min]"""
+    """The duration of each part of a move and of an interruption. [min]"""
 
     boot_minutes: float = 3.0
     double_run_minutes: float = 6.0
@@ -47,7 +47,7 @@ class Costs(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
-    """Everything a decision depends on, and nothing else."""
+    """Everything that a decision depends on."""
 
     machine: Machine
     market: Market
@@ -56,4 +56,4 @@ class Inputs:
     costs: Costs
     signal: str  # "NONE", "REBALANCE" or "TERMINATION"
     model: RiskModel
-    model_ref: str  # which model this is: name@version:sha, shown and hashed, never read
+    model_ref: str  # name@version:sha of the model; displayed and hashed, not used

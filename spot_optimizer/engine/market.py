@@ -1,4 +1,4 @@
-"""What AWS states: instance types, the evaluated machine, and the market of one region."""
+"""The market of one region, its instance types, and the evaluated machine, as AWS states them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,8 +14,8 @@ class InstanceType(NamedTuple):
     vcpu: int
     memory_gib: float
     architectures: tuple[str, ...]
-    accelerator: str | None  # "NVIDIA V100"; None: it has none
-    accelerators: int  # how many of them
+    accelerator: str | None  # such as "NVIDIA V100"; None: no accelerator
+    accelerators: int  # number of accelerators
     local_storage_gib: float  # 0: EBS only
     bare_metal: bool
     burstable: bool
@@ -24,23 +24,23 @@ class InstanceType(NamedTuple):
     virtualization_types: tuple[str, ...]
     boot_modes: tuple[str, ...]
     spot_supported: bool
-    current_generation: bool  # AWS sells it as such; an older one is slower, vCPU by vCPU
+    current_generation: bool  # older generations are slower per vCPU
 
     @property
     def family(self) -> str:
-        """What stands before the dot: ``"m5"`` of ``"m5.large"``."""
+        """The part of the name before the dot: ``"m5"`` of ``"m5.large"``."""
         return self.name.partition(".")[0]
 
 
 class Machine(NamedTuple):
-    """The instance that is judged, as AWS describes it."""
+    """The evaluated instance, as AWS describes it."""
 
     instance_type: str
     zone: str  # zone id
     purchase: str  # "spot" or "on_demand"
     architecture: str
     virtualization_type: str
-    boot_mode: str | None  # None: the image names none and boots in any
+    boot_mode: str | None  # None: the image boots in any mode
     ena_support: bool
 
 
@@ -49,7 +49,7 @@ class Market:
     """
     One region at one moment, in columns: ``t`` instance types, ``n`` spot pools.
 
-    The order of types, zones and pools means nothing.
+    The order of types, zones and pools has no meaning.
     """
 
     region: str

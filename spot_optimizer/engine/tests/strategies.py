@@ -67,7 +67,7 @@ STAGES = st.builds(
 
 
 MODELS = st.sampled_from([a_prior(), a_logistic()])
-# where a test says what one price or one pool changes: the logistic's hazards answer to all prices
+# for tests that change one price or pool: all hazards of the logistic depend on all prices
 PRIOR = st.just(a_prior())
 
 

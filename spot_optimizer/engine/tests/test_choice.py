@@ -40,7 +40,7 @@ def two_zones(here: float, there: float) -> Market:
 class TestWithoutASignal:
     # with V = 0 and no risk: cost there = price there + 0.050 · (6 / 60) / 24 = price + 0.000208
 
-    def test_switches_where_the_floor_is_passed(self):
+    def test_switches_if_the_saving_is_above_the_floor(self):
         # 0.0472 + 0.000208 = 0.047408 < 0.050 · 0.95 = 0.0475
         decision = decide(inputs_of(two_zones(0.050, 0.0472), preferences=FREE, model=NO_RISK))
 
@@ -48,14 +48,14 @@ class TestWithoutASignal:
         assert target(decision) == ("m5.large", THERE, "spot")
         assert "0.047408" in reason_of(decision)
 
-    def test_stays_where_it_is_not(self):
+    def test_stays_if_the_saving_is_below_the_floor(self):
         # 0.0473 + 0.000208 = 0.047508 > 0.0475
         decision = decide(inputs_of(two_zones(0.050, 0.0473), preferences=FREE, model=NO_RISK))
 
         assert (decision.action, target(decision)) == ("STAY", None)
         assert "5%" in reason_of(decision)
 
-    def test_falls_back_to_on_demand_where_risk_costs_more(self):
+    def test_switches_to_on_demand_if_risk_costs_more(self):
         # hazard 0.3567 / 730 h · 5,000 USD/h · 20 / 60 h = 0.81 USD/h, on demand 0.10 and the move
         market = a_market(("m5.large", HERE, 0.05), bands={"m5.large": 4})
         dear = Preferences(downtime_usd_per_hour=5000.0)
@@ -68,7 +68,7 @@ class TestWithoutASignal:
         assert decision.action == "SWITCH"
         assert target(decision) == ("m5.large", HERE, "on_demand")
 
-    def test_an_unknown_risk_here_is_compared_by_the_bare_price(self):
+    def test_an_unknown_current_risk_is_replaced_by_the_price_alone(self):
         unlisted = {"m5.large": -1}
         market = a_market(("m5.large", HERE, 0.05), ("c5.large", HERE, 0.0472), bands=unlisted)
 
@@ -79,14 +79,14 @@ class TestWithoutASignal:
         assert verdict_of(decision, decision.current).expected_cost is None
         assert "price alone" in reason_of(decision)
 
-    def test_an_unknown_price_here_shows_no_saving(self):
+    def test_stays_if_the_current_price_is_unknown(self):
         decision = decide(inputs_of(a_market(("m5.large", THERE, 0.01))))
 
         assert decision.action == "STAY"
         assert "unknown" in reason_of(decision)
         assert verdict_of(decision, decision.current).price is None
 
-    def test_nothing_to_move_to_is_a_stay(self):
+    def test_stays_if_no_other_candidate_is_accepted(self):
         market = a_market(("m5.large", HERE, 0.05), on_demand={"m5.large": NAN})
 
         decision = decide(inputs_of(market))
@@ -131,18 +131,18 @@ class TestWithoutASignal:
 
 
 class TestInterruptionNotice:
-    def test_evacuates_even_to_a_dearer_pool(self):
+    def test_evacuates_even_to_a_more_expensive_pool(self):
         decision = decide(inputs_of(two_zones(0.03, 0.06), signal="TERMINATION"))
 
         assert decision.action == "EVACUATE"
         assert target(decision) == ("m5.large", THERE, "spot")
 
-    def test_takes_the_own_type_on_demand_where_no_pool_is_kept(self):
+    def test_evacuates_to_the_own_type_on_demand_without_another_candidate(self):
         decision = decide(inputs_of(a_market(("m5.large", HERE, 0.03)), signal="TERMINATION"))
 
         assert target(decision) == ("m5.large", HERE, "on_demand")
 
-    def test_takes_it_without_a_price_as_the_last_resort_and_says_so(self):
+    def test_the_last_resort_may_have_an_unknown_price(self):
         market = a_market(("m5.large", HERE, 0.03), on_demand={"m5.large": NAN})
 
         decision = decide(inputs_of(market, signal="TERMINATION"))
@@ -153,7 +153,7 @@ class TestInterruptionNotice:
         assert decision.counts == {"considered": 2, "kept": 2, "rejected": {}}
         assert decision.projected_savings == (None, None, None)
 
-    def test_needs_no_price_of_where_it_is(self):
+    def test_evacuates_if_the_current_price_is_unknown(self):
         market = a_market(("m5.large", THERE, 0.06))
 
         decision = decide(inputs_of(market, signal="TERMINATION"))
@@ -163,14 +163,14 @@ class TestInterruptionNotice:
 
 
 class TestRebalanceRecommendation:
-    def test_drains_where_staying_is_likely_to_end_badly(self):
+    def test_drains_if_staying_is_too_risky(self):
         decision = decide(inputs_of(two_zones(0.03, 0.06), signal="REBALANCE"))
 
         assert decision.action == "DRAIN"
         assert target(decision) == ("m5.large", THERE, "spot")
 
     @pytest.mark.parametrize(("there", "action"), [(0.0358, "DRAIN"), (0.0360, "STAY")])
-    def test_stays_where_moving_is_a_fifth_dearer(self, there, action):
+    def test_stays_if_moving_costs_over_a_fifth_more(self, there, action):
         # V = 0: staying costs 0.03, the move 0.03 · 0.1 / 24 = 0.000125; 0.03 · 1.2 = 0.036
         decision = decide(inputs_of(two_zones(0.03, there), signal="REBALANCE", preferences=FREE))
 
@@ -185,7 +185,7 @@ class TestRebalanceRecommendation:
         assert 0.03 - log(0.7) * 2 == pytest.approx(0.743350, abs=1e-6)
         assert "0.743350 USD/h here" in reason_of(decision)
 
-    def test_a_higher_risk_stays_what_it_is(self):
+    def test_a_risk_above_the_precision_is_not_changed(self):
         # share 1 - e^-2 within 1 h: hazard 2 / h, staying costs 0.03 + 2 · 1/3 = 0.696667
         grave = a_prior(monthly_share=(1 - np.exp(-2.0),) * 5, hours_per_month=1.0)
 
@@ -193,12 +193,12 @@ class TestRebalanceRecommendation:
 
         assert "staying costs 0.696667" in trace_of(decision)[7]["note"]
 
-    def test_stays_where_there_is_nowhere_to_go(self):
+    def test_stays_after_a_recommendation_without_an_alternative(self):
         market = a_market(("m5.large", HERE, 0.05), on_demand={"m5.large": NAN})
 
         assert decide(inputs_of(market, signal="REBALANCE")).action == "STAY"
 
-    def test_drains_where_the_price_here_is_unknown(self):
+    def test_drains_if_the_current_price_is_unknown(self):
         decision = decide(inputs_of(a_market(("m5.large", THERE, 0.06)), signal="REBALANCE"))
 
         assert decision.action == "DRAIN"
@@ -206,7 +206,7 @@ class TestRebalanceRecommendation:
 
 
 @pytest.mark.parametrize("signal", ["REBALANCE", "TERMINATION"])
-def test_signals_of_spot_do_not_concern_a_machine_on_demand(signal):
+def test_spot_signals_are_ignored_for_a_machine_on_demand(signal):
     inputs = inputs_of(two_zones(0.12, 0.11), machine=ON_DEMAND, signal=signal)
 
     decision = decide(inputs)
@@ -215,7 +215,7 @@ def test_signals_of_spot_do_not_concern_a_machine_on_demand(signal):
     assert f"{signal} concerns spot capacity" in trace_of(decision)[7]["note"]
 
 
-def test_savings_are_what_the_prices_say():
+def test_savings_are_the_difference_of_the_prices():
     decision = decide(inputs_of(two_zones(0.05, 0.03)))
 
     # 0.05 - 0.03 = 0.02 USD/h, · 730 = 14.6 USD, 40 %
@@ -226,21 +226,21 @@ def test_staying_saves_nothing():
     assert decide(inputs_of(two_zones(0.05, 0.05))).projected_savings == (0.0, 0.0, 0.0)
 
 
-def test_what_is_bought_on_demand_instead_is_a_negative_saving():
+def test_a_move_to_on_demand_has_a_negative_saving():
     decision = decide(inputs_of(a_market(("m5.large", HERE, 0.04)), signal="TERMINATION"))
 
     # 0.04 - 0.10 = -0.06 USD/h
     assert decision.projected_savings.hourly == pytest.approx(-0.06)
 
 
-def test_a_dearer_spot_price_than_on_demand_is_no_discount():
+def test_a_spot_price_above_on_demand_has_a_discount_of_zero():
     decision = decide(inputs_of(a_market(("m5.large", HERE, 0.12))))
 
     assert verdict_of(decision, decision.current).discount == 0.0
     assert verdict_of(decision, decision.current).score == 0.0
 
 
-def test_half_the_price_of_two_copies_wins_where_bins_are_packed():
+def test_bin_packing_divides_a_price_by_the_copies():
     market = a_market(
         ("m5.large", HERE, 0.05),
         ("m5.xlarge", HERE, 0.08),
@@ -251,7 +251,7 @@ def test_half_the_price_of_two_copies_wins_where_bins_are_packed():
     assert decide(inputs_of(market, stages=wide)).action == "STAY"
     decision = decide(inputs_of(market, stages=wide._replace(enable_bin_packing=True)))
 
-    # 2 copies at 0.04 each; what is shown is what is paid
+    # 2 copies at 0.04 each; the displayed price is not divided
     assert target(decision) == ("m5.xlarge", HERE, "spot")
     assert verdict_of(decision, decision.target).price == 0.08
     assert decision.projected_savings.hourly == pytest.approx(-0.03)

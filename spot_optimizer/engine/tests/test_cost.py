@@ -13,7 +13,7 @@ from spot_optimizer.engine.tests.builders import NAN
 
 
 class TestExpectedCost:
-    def test_by_hand(self):
+    def test_agrees_with_a_calculation_by_hand(self):
         # 0.08 + 0.5 · 0.20 + 0.01 / min(24, 1 / 0.5) = 0.08 + 0.10 + 0.005
         terms = expected_cost([0.08], [0.5], 0.20, [0.01])
 
@@ -22,10 +22,10 @@ class TestExpectedCost:
         assert terms.switching == pytest.approx([0.005])
         assert terms.total == pytest.approx([0.185])
 
-    def test_without_hazard_or_move_it_is_the_price(self):
+    def test_equals_the_price_without_hazard_and_move(self):
         assert expected_cost([0.08], [0.0], 5.0, [0.0]).total.tolist() == [0.08]
 
-    def test_rises_with_each_of_its_causes(self):
+    def test_rises_with_each_argument(self):
         least = expected_cost([0.08], [0.5], 0.20, [0.01]).total
 
         assert expected_cost([0.09], [0.5], 0.20, [0.01]).total > least
@@ -53,23 +53,23 @@ class TestExpectedCost:
             (([0.1, 0.2], [0.5], 0.2, [0.0]), "price"),
         ],
     )
-    def test_refuses_by_name(self, arguments, name):
+    def test_names_an_invalid_argument(self, arguments, name):
         with pytest.raises(ValueError, match=name):
             expected_cost(*arguments)
 
 
-def test_an_interruption_costs_the_minutes_it_takes():
+def test_an_interruption_costs_boot_restore_and_lost_work():
     # 6 USD/h · (3 + 2 + 15) min / 60 = 2 USD
     assert interruption_cost(Costs(), 6.0) == pytest.approx(2.0)
     assert interruption_cost(Costs(), 0.0) == 0.0
 
 
-def test_a_move_costs_double_running_and_the_cut_over():
+def test_a_move_costs_double_running_and_the_cutover():
     # 0.5 USD/h · 6 min / 60 + 6 USD/h · 0.5 min / 60 = 0.05 + 0.05 USD
     assert switching_cost(Costs(), 6.0, price_now=0.5) == pytest.approx(0.10)
 
 
-def test_costs_refuse_by_name():
+def test_an_invalid_cost_is_named():
     with pytest.raises(ValueError, match="downtime_usd_per_hour"):
         interruption_cost(Costs(), -1.0)
     with pytest.raises(ValueError, match="lost_work_minutes"):
@@ -78,21 +78,21 @@ def test_costs_refuse_by_name():
         switching_cost(Costs(), 1.0, price_now=NAN)
 
 
-def test_the_horizon_is_a_life_but_at_most_a_day():
+def test_the_horizon_is_the_mean_lifetime_but_at_most_a_day():
     assert horizon_hours([0.0, 0.01, 0.5]).tolist() == [24.0, 24.0, 2.0]
 
 
 class TestYieldScore:
-    def test_is_the_discount_that_survives(self):
+    def test_is_the_discount_times_the_probability_of_no_interruption(self):
         # 0.7 · (1 - 0.1) = 0.63
         assert yield_score([0.7], [0.1]) == pytest.approx([0.63])
 
-    def test_is_unknown_where_a_part_is(self):
+    def test_is_unknown_if_an_argument_is_unknown(self):
         assert np.isnan(yield_score([NAN, 0.5], [0.5, NAN])).all()
 
     @pytest.mark.parametrize(
         ("discount", "probability"), [([1.1], [0.5]), ([0.5], [-0.1]), ([0.5], [])]
     )
-    def test_refuses_what_is_no_part(self, discount, probability):
+    def test_refuses_values_outside_zero_to_one(self, discount, probability):
         with pytest.raises(ValueError, match=r"discount|probability"):
             yield_score(discount, probability)

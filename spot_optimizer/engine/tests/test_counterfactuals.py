@@ -28,12 +28,12 @@ def verdict_on(inputs: Inputs, name: str, zone: str = HERE, purchase: str = "spo
 
 
 class TestWouldWinIf:
-    def test_is_nothing_for_the_choice_itself(self):
+    def test_is_none_for_the_choice_itself(self):
         inputs = inputs_of(a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.03)))
 
         assert verdict_on(inputs, "m5.large", THERE).would_win_if is None
 
-    def test_names_the_price_a_kept_row_needs(self):
+    def test_names_the_price_an_accepted_candidate_needs(self):
         # staying costs 0.05 · 0.95 = 0.0475; the move 0.05 · 0.1 / 24 = 0.00020833
         inputs = inputs_of(a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.049)), **PLAIN)
 
@@ -63,7 +63,7 @@ class TestWouldWinIf:
             ({}, FREE._replace(safety_gate=0.0), "the safety gate were 0.0005 or more"),
         ],
     )
-    def test_names_the_setting_in_the_way(self, facts, preferences, setting):
+    def test_names_the_setting_that_has_to_change(self, facts, preferences, setting):
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.01),
@@ -77,7 +77,7 @@ class TestWouldWinIf:
         assert setting in verdict.would_win_if
         assert "price" not in verdict.would_win_if
 
-    def test_names_setting_and_price_where_both_are_needed(self):
+    def test_names_setting_and_price_if_both_are_needed(self):
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.06),
@@ -91,7 +91,7 @@ class TestWouldWinIf:
             "and its price fell below 0.047291 USD/h."
         )
 
-    def test_does_not_ask_for_what_is_set_already(self):
+    def test_does_not_name_a_setting_that_is_on_already(self):
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.06),
@@ -103,8 +103,8 @@ class TestWouldWinIf:
 
         assert sentence.startswith("Would be the choice if its price fell below 0.0472")
 
-    def test_does_not_compete_with_where_the_machine_is(self):
-        # after a rebalance recommendation only the target, 0.06 + 0.03 · 0.1 / 24, has to be beaten
+    def test_does_not_compete_with_the_current_candidate(self):
+        # after a rebalance recommendation the limit is the target's cost, 0.06 + 0.03 · 0.1 / 24
         market = a_market(
             ("m5.large", HERE, 0.03),
             ("m5.large", THERE, 0.06),
@@ -117,8 +117,8 @@ class TestWouldWinIf:
 
         assert sentence == "Would be the choice if right-sizing were off (enable_right_sizing)."
 
-    def test_does_not_compete_with_what_other_settings_keep_out(self):
-        # d5 is cheaper, but stays out: oversized, and e5 by the filter
+    def test_does_not_compete_with_candidates_rejected_by_other_settings(self):
+        # d5 and e5 are cheaper, but still rejected: d5 is oversized, e5 is in the worst band
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.03),
@@ -138,7 +138,7 @@ class TestWouldWinIf:
 
         assert sentence == "Would be the choice if smaller machines were allowed (allow_smaller)."
 
-    def test_competes_with_what_the_setting_lets_in_as_well(self):
+    def test_competes_with_others_that_the_setting_admits(self):
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.02),
@@ -154,7 +154,7 @@ class TestWouldWinIf:
         "facts",
         [{"architectures": ("arm64",)}, {"memory_gib": 3.0}, {"spot_supported": False}],
     )
-    def test_is_nothing_where_no_setting_helps(self, facts):
+    def test_is_none_if_no_setting_helps(self, facts):
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.01),
@@ -163,14 +163,14 @@ class TestWouldWinIf:
 
         assert verdict_on(inputs_of(market), "c5.large").would_win_if is None
 
-    def test_is_nothing_for_a_pool_that_is_taken_away(self):
+    def test_is_none_for_an_interrupted_pool(self):
         market = a_market(("m5.large", HERE, 0.03), ("m5.large", THERE, 0.05))
 
         verdict = verdict_on(inputs_of(market, signal="TERMINATION"), "m5.large")
 
         assert verdict.would_win_if is None
 
-    def test_says_where_no_price_would_do(self):
+    def test_mentions_that_no_price_is_low_enough(self):
         # band 4 at V = 1,000: 0.000489 · 333.3 = 0.163 USD/h of risk, against 0.05 here
         market = a_market(("m5.large", HERE, 0.05), ("c5.large", HERE, 0.01), bands={"c5.large": 4})
         dear = Preferences(downtime_usd_per_hour=1000.0)
@@ -181,7 +181,7 @@ class TestWouldWinIf:
 
 
 def changed(inputs: Inputs, verdict: PoolVerdict, step: float) -> Inputs | None:
-    """The inputs with all that the sentence asks for, a step beside the price it names."""
+    """Return the inputs with the changes that the sentence names, a step beside its price."""
     sentence, preferences, stages = verdict.would_win_if or "", inputs.preferences, inputs.stages
     if gate := re.search(r"gate were ([\d.]+) or", sentence):
         preferences = preferences._replace(safety_gate=float(gate[1]))
@@ -216,7 +216,7 @@ def winner(inputs: Inputs) -> tuple[str, str, str]:
 
 
 @given(inputs(CALM, PRIOR))
-def test_every_change_that_is_named_makes_the_row_the_choice(given_inputs):
+def test_every_named_change_makes_the_candidate_the_choice(given_inputs):
     decision = decide(given_inputs)
     for verdict in ranked_verdicts(decision) + rejected_verdicts(decision):
         if verdict.would_win_if is None or verdict.would_win_if.startswith("No price"):
@@ -227,6 +227,6 @@ def test_every_change_that_is_named_makes_the_row_the_choice(given_inputs):
 
         assert winner(enough) == verdict[:3], verdict.would_win_if
         if "price" in verdict.would_win_if:
-            # what it names is rounded down by less than a step
+            # the named price is rounded down by less than a step
             too_little = changed(given_inputs, verdict, step=2e-6)
             assert winner(too_little) != verdict[:3], verdict.would_win_if

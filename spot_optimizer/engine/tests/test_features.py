@@ -15,31 +15,31 @@ from spot_optimizer.engine.validation import canonical
 
 
 class TestPricePosition:
-    def test_is_the_place_in_the_range(self):
+    def test_is_the_position_in_the_range(self):
         # (0.03 - 0.02) / (0.06 - 0.02) = 0.25
         assert price_position([0.03], [0.02], [0.06]) == pytest.approx([0.25])
 
     def test_a_new_high_is_one_and_a_new_low_is_zero(self):
         assert price_position([0.07, 0.01], [0.02, 0.02], [0.06, 0.06]).tolist() == [1.0, 0.0]
 
-    def test_a_flat_range_has_no_place(self):
+    def test_a_range_of_width_zero_has_no_position(self):
         assert np.isnan(price_position([0.05], [0.05], [0.05])).all()
 
-    def test_an_unknown_range_has_no_place(self):
+    def test_an_unknown_range_has_no_position(self):
         assert np.isnan(price_position([0.05], [NAN], [NAN])).all()
 
-    def test_refuses_shapes_that_differ(self):
+    def test_refuses_different_shapes(self):
         with pytest.raises(ValueError, match="price, low, high"):
             price_position([0.05], [0.05, 0.04], [0.05])
 
-    def test_refuses_prices_that_are_none(self):
+    def test_refuses_invalid_prices(self):
         with pytest.raises(ValueError, match="low"):
             price_position([0.05], [0.0], [0.05])
 
 
 class TestDiscountDepth:
-    def test_is_the_part_that_spot_saves(self):
-        # 1 - 0.03 / 0.10 = 0.7; dearer than on demand: 1 - 0.12 / 0.10 = -0.2
+    def test_is_the_share_of_the_on_demand_price_that_spot_saves(self):
+        # 1 - 0.03 / 0.10 = 0.7; above on demand: 1 - 0.12 / 0.10 = -0.2
         assert discount_depth([0.03, 0.12], [0.10, 0.10]) == pytest.approx([0.7, -0.2])
 
     def test_is_unknown_without_an_on_demand_price(self):
@@ -55,18 +55,18 @@ class TestStressOfOthers:
         assert highest[:3].tolist() == [1.0, 1.0, 0.4]
         assert np.isnan([mean[3], highest[3]]).all()
 
-    def test_unknown_positions_do_not_count(self):
+    def test_unknown_positions_are_left_out(self):
         mean, highest = stress_of_others([NAN, 0.4, NAN], [0, 0, 0])
 
         assert mean[[0, 2]].tolist() == highest[[0, 2]].tolist() == [0.4, 0.4]
         assert np.isnan([mean[1], highest[1]]).all()
 
-    def test_two_equal_highest_see_each_other(self):
+    def test_two_equal_highest_count_for_each_other(self):
         _, highest = stress_of_others([0.8, 0.8], [0, 0])
 
         assert highest.tolist() == [0.8, 0.8]
 
-    def test_of_nothing_is_nothing(self):
+    def test_of_no_pools_is_empty(self):
         mean, highest = stress_of_others([], [])
 
         assert len(mean) == len(highest) == 0
@@ -74,7 +74,7 @@ class TestStressOfOthers:
     @pytest.mark.parametrize(
         ("position", "group", "name"), [([1.5], [0], "position"), ([0.5], [-1], "group")]
     )
-    def test_refuses_by_name(self, position, group, name):
+    def test_names_an_invalid_argument(self, position, group, name):
         with pytest.raises(ValueError, match=name):
             stress_of_others(position, group)
 
@@ -91,7 +91,7 @@ class TestStressOfOthers:
             assert [mean[i], highest[i]] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-def test_features_look_at_the_family_and_at_the_region():
+def test_features_include_the_stress_of_family_and_region():
     market = a_market(
         ("m5.large", HERE, 0.02),
         ("m5.large", THERE, 0.06),
@@ -103,7 +103,7 @@ def test_features_look_at_the_family_and_at_the_region():
 
     features = features_of(candidates_of(inputs.market, inputs.machine))
 
-    # by name: c5 here stands at 0.5, m5 here at 0, m5 there at 1
+    # positions by name: c5 here 0.5, m5 here 0, m5 there 1
     assert features.price_position == pytest.approx([0.5, 0.0, 1.0])
     assert features.family_stress_mean == pytest.approx([NAN, 1.0, 0.0], nan_ok=True)
     # region: (0 + 1) / 2, (0.5 + 1) / 2, (0.5 + 0) / 2

@@ -51,14 +51,14 @@ class TestMismatch:
             ({}, {"boot_modes": ("uefi",)}, {"boot_mode": None}, None),
         ],
     )
-    def test_names_the_first_fact_in_the_way(self, own, facts, machine, reason):
+    def test_returns_the_first_fact_that_does_not_match(self, own, facts, machine, reason):
         kind, mine = a_type("m6i.large", **facts), a_type(**own)
 
         assert mismatch(kind, mine, a_machine(**machine)) == reason
 
 
 def rejections(*, facts=None, bands=None, on_demand=None, pools=None, **parts):
-    """Why each row of a second type is out, by purchase."""
+    """Return why each candidate of a second type is rejected, by purchase option."""
     market = a_market(
         *(pools or [("m5.large", HERE, 0.05), ("x.large", HERE, 0.04)]),
         types=[a_type(), a_type("x.large", **(facts or {}))],
@@ -95,30 +95,30 @@ class TestSize:
             ({"vcpu": 1, "memory_gib": 3.5}, "less_memory"),
         ],
     )
-    def test_half_is_enough_where_smaller_is_allowed(self, facts, reason):
+    def test_half_the_size_is_enough_with_allow_smaller(self, facts, reason):
         assert rejections(facts=facts, preferences=Preferences(allow_smaller=True)) == both(reason)
 
     @pytest.mark.parametrize(
         "stages", [Stages(enable_right_sizing=False), Stages(pipeline_mode="SINGLE_LINEAR")]
     )
-    def test_nothing_is_oversized_where_right_sizing_is_off(self, stages):
+    def test_nothing_is_oversized_if_right_sizing_is_off(self, stages):
         assert rejections(facts={"vcpu": 16}, stages=stages) == both(None)
 
 
 class TestAdvisor:
     filtered = Preferences(advisor_filter=True)
 
-    def test_the_worst_band_stays_out_on_spot_only(self):
+    def test_the_worst_band_is_rejected_on_spot_only(self):
         found = rejections(bands={"x.large": 4}, preferences=self.filtered)
 
         assert found == {"spot": "advisor_band", "on_demand": None}
 
-    def test_an_unlisted_pool_stays_out_on_spot_only(self):
+    def test_an_unlisted_pool_is_rejected_on_spot_only(self):
         found = rejections(bands={"x.large": -1}, preferences=self.filtered)
 
         assert found == {"spot": "advisor_unlisted", "on_demand": None}
 
-    def test_off_unless_asked_for(self):
+    def test_is_off_by_default(self):
         assert rejections(bands={"x.large": 4}) == both(None)
 
 
@@ -126,7 +126,7 @@ def test_a_pool_of_unknown_risk_is_dropped():
     assert rejections(bands={"x.large": -1}) == {"spot": "risk_unknown", "on_demand": None}
 
 
-def test_the_gate_stops_what_is_too_likely_to_be_interrupted():
+def test_the_safety_gate_rejects_risky_pools():
     # band 4: P = 1 - exp(-0.000488596) = 0.000488
     cautious = Preferences(safety_gate=0.0004)
 
@@ -135,7 +135,7 @@ def test_the_gate_stops_what_is_too_likely_to_be_interrupted():
     assert found == {"spot": "safety_gate", "on_demand": None}
 
 
-def test_without_an_on_demand_price_there_is_no_discount_and_no_row_on_demand():
+def test_an_unknown_on_demand_price_rejects_the_pool_and_offers_nothing_on_demand():
     assert rejections(on_demand={"x.large": NAN}) == {"spot": "no_on_demand_price"}
 
 

@@ -31,11 +31,11 @@ def parameters(**changes: object) -> dict[str, object]:
 
 
 class TestAdvisorPrior:
-    def test_a_share_of_a_month_becomes_a_hazard_of_an_hour(self):
+    def test_a_monthly_share_becomes_an_hourly_hazard(self):
         # band 4: -ln(1 - 0.30) / 730 h = 0.356675 / 730 = 0.000488596
         assert a_prior().hazard(features([4], [NAN])) == pytest.approx([0.000488596], rel=1e-5)
 
-    def test_agrees_with_simulated_lives(self):
+    def test_agrees_with_a_simulation_of_lifetimes(self):
         hazard = a_prior().hazard(features([4], [NAN]))[0]
         lives = np.random.default_rng(0).exponential(1 / hazard, size=100_000)
 
@@ -63,28 +63,28 @@ class TestAdvisorPrior:
 
 
 class TestProbability:
-    def test_is_one_minus_the_chance_to_survive_an_hour(self):
+    def test_is_one_minus_the_probability_of_no_interruption(self):
         assert probability([0.0, 0.5]) == pytest.approx([0.0, 1 - exp(-0.5)])
 
-    def test_is_unknown_where_the_hazard_is(self):
+    def test_is_unknown_if_the_hazard_is_unknown(self):
         assert np.isnan(probability([NAN])).all()
 
     def test_refuses_a_negative_hazard(self):
         with pytest.raises(ValueError, match="hazard"):
             probability([-0.1])
 
-    def test_and_back(self):
+    def test_hazard_from_probability_is_the_inverse(self):
         assert hazard_from_probability(0.30) == pytest.approx(-log(0.7))
         assert probability([hazard_from_probability(0.30)]) == pytest.approx([0.30])
 
-    def test_certainty_has_no_hazard(self):
+    def test_a_probability_of_one_is_refused(self):
         with pytest.raises(ValueError, match="probability"):
             hazard_from_probability(1.0)
 
 
 class TestParseModel:
     @pytest.mark.parametrize("model", [a_prior(), a_logistic()])
-    def test_reads_back_what_a_model_writes(self, model):
+    def test_parses_the_artifact_of_a_model_into_an_equal_model(self, model):
         assert parse_model(json.loads(json.dumps(model.artifact()))) == model
 
     @pytest.mark.parametrize(
@@ -110,6 +110,6 @@ class TestParseModel:
             (an_artifact(parameters=parameters(family_stress_doublings=-1)), "doublings"),
         ],
     )
-    def test_says_what_is_wrong(self, artifact, wrong):
+    def test_the_error_names_the_invalid_field(self, artifact, wrong):
         with pytest.raises(ValueError, match=wrong):
             parse_model(artifact)

@@ -35,7 +35,7 @@ def without_weight(position: int):
 
 
 class TestHazard:
-    def test_by_hand(self):
+    def test_agrees_with_a_calculation_by_hand(self):
         # z = -1 + 1 (band 4) + 0.5 · (1 - 0.5) / 0.25 = 1; ln(1 + e) / 100 h = 0.0131326
         assert hazard(4, price_position=1.0) == pytest.approx(0.0131326, rel=1e-5)
 
@@ -43,28 +43,28 @@ class TestHazard:
         # z = -1 - 0.5 · (0.9 - 0.7) / 0.1 = -2; ln(1 + e^-2) / 100 h = 0.00126928
         assert hazard(discount_depth=0.9) == pytest.approx(0.00126928, rel=1e-5)
 
-    def test_what_is_unknown_has_a_weight_of_its_own(self):
+    def test_an_unknown_feature_has_its_own_weight(self):
         # z = -1 + 0.25
         assert hazard(price_position=NAN) == pytest.approx(log(1 + exp(-0.75)) / 100)
 
     @pytest.mark.parametrize("position", range(len(MARKET_FEATURES)))
-    def test_without_a_weight_for_it_an_unknown_value_is_an_unknown_hazard(self, position):
+    def test_an_unknown_feature_without_a_weight_gives_an_unknown_hazard(self, position):
         model = without_weight(position)
 
         assert np.isnan(model.hazard(a_pool(**{MARKET_FEATURES[position]: NAN}))).all()
         assert not np.isnan(model.hazard(a_pool())).any()
 
-    def test_an_unlisted_pool_is_unknown_unless_the_parameters_say_what_it_means(self):
+    def test_an_unlisted_pool_is_unknown_unless_the_parameters_have_a_weight_for_it(self):
         assert np.isnan(hazard(-1))
         assert a_logistic(band_unknown=0.0).hazard(a_pool(-1)) == [hazard(2)]
 
-    def test_agrees_with_simulated_lives(self):
+    def test_agrees_with_a_simulation_of_lifetimes(self):
         lives = np.random.default_rng(0).exponential(1 / hazard(), size=100_000)
 
-        # z = -1: 1 / (1 + e) = 0.269 of the lives end within the 100 hours
+        # z = -1: 1 / (1 + e) = 0.269 of the lifetimes end within the 100 hours
         assert (lives < 100).mean() == pytest.approx(0.269, abs=0.005)
 
-    def test_never_saturates_and_never_ends(self):
+    def test_neither_saturates_nor_overflows(self):
         # ln(1 + exp(z)) is z where z is large, and exp(z) where it is far below 0
         assert a_logistic(intercept=900.0).hazard(a_pool()) == pytest.approx([9.0])
         assert a_logistic(intercept=-30.0).hazard(a_pool()) == pytest.approx([exp(-30) / 100])
@@ -80,7 +80,7 @@ class TestHazard:
         assert hazard(**{name: low}) <= hazard(**{name: high})
 
     @given(st.integers(0, 4), st.lists(PLACES, min_size=5, max_size=5))
-    def test_is_a_hazard_whatever_is_unknown(self, band, places):
+    def test_is_a_valid_hazard_whatever_is_unknown(self, band, places):
         values = [NAN if place is None else place for place in places]
         features = a_pool(band, **dict(zip(MARKET_FEATURES, values, strict=True)))
 
@@ -89,7 +89,7 @@ class TestHazard:
         assert 0 < chance[0] < 1
 
     @given(st.permutations(range(5)))
-    def test_pools_do_not_look_at_each_other(self, order):
+    def test_the_hazard_of_a_pool_does_not_depend_on_others(self, order):
         columns = {name: np.linspace(0, 1, 5) for name in MARKET_FEATURES}
         pools = Features(advisor_band=np.arange(5, dtype=np.int8), **columns)
         mixed = Features._make(column[list(order)] for column in pools)
@@ -99,7 +99,7 @@ class TestHazard:
         )
 
     @pytest.mark.parametrize("name", MARKET_FEATURES)
-    def test_refuses_what_is_infinite(self, name):
+    def test_refuses_infinite_features(self, name):
         with pytest.raises(ValueError, match=name):
             hazard(**{name: -np.inf})
 
@@ -144,7 +144,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("path", "value", "wrong"), CHANGES)
-def test_says_what_is_wrong_with_an_artifact(path, value, wrong):
+def test_the_error_names_the_invalid_part_of_an_artifact(path, value, wrong):
     artifact = deepcopy(a_logistic().artifact())
     part = artifact
     for key in path[:-1]:
@@ -155,6 +155,6 @@ def test_says_what_is_wrong_with_an_artifact(path, value, wrong):
         parse_model(artifact)
 
 
-def test_says_which_term_is_missing():
+def test_the_error_names_the_missing_term():
     with pytest.raises(ValueError, match="market: 4 terms"):
         replace(a_logistic(), market=a_logistic().market[:4])

@@ -57,7 +57,7 @@ class TestDecide:
         assert tuple(reported) == decision.traces
         assert serialize_decision(decision) == serialize_decision(decide(inputs_of(MARKET)))
 
-    def test_counts_what_went_in_and_out(self):
+    def test_counts_candidates_in_and_out(self):
         traces = decide(inputs_of(MARKET)).traces
 
         # 4 spot pools, m5.large and m5.4xlarge on demand here; t3 burstable; m5.4xlarge oversized
@@ -92,42 +92,42 @@ class TestDecide:
             ({"stages": Stages(enable_right_sizing=False)}, "right_sizing"),
         ],
     )
-    def test_a_disabled_stage_passes_everything_on(self, parts, stage):
+    def test_a_disabled_stage_rejects_nothing(self, parts, stage):
         traces = {t.stage: t for t in decide(inputs_of(MARKET, **parts)).traces}
 
         assert traces[stage].status == "disabled"
         assert traces[stage].candidates_in == traces[stage].candidates_out
 
-    def test_a_stage_that_is_on_is_done(self):
+    def test_an_enabled_stage_has_the_status_done(self):
         traces = decide(inputs_of(MARKET, preferences=Preferences(advisor_filter=True))).traces
 
         assert {trace.status for trace in traces} == {"done"}
 
 
 class TestNotes:
-    def test_name_the_market_and_the_machine(self):
+    def test_input_note_contains_market_and_machine(self):
         assert "us-east-1 as of 2026-03-01T12:00:00Z: 4 spot pools" in notes()["input"]
         assert "m5.large in use1-az1 (spot)" in notes()["input"]
 
-    def test_name_the_numbers_in_force(self):
+    def test_a_filter_note_contains_the_limits_in_force(self):
         assert notes()["right_sizing"].endswith("dropped 2 with more than 4 vCPU or 16 GiB.")
 
-    def test_name_the_model_and_its_parameters(self):
+    def test_risk_note_contains_the_model_and_its_parameters(self):
         assert notes()["risk"].startswith("advisor-prior@1:0000: Spot Advisor prior")
         assert "0.025, 0.075, 0.125, 0.175, 0.3" in notes()["risk"]
 
-    def test_say_that_family_stress_is_off(self):
+    def test_risk_note_mentions_disabled_family_stress(self):
         assert "Family stress is off" in notes(stages=Stages(enable_family_stress=False))["risk"]
 
-    def test_say_that_the_baseline_stays_in_though_it_is_above_the_gate(self):
+    def test_safety_gate_note_mentions_that_the_current_candidate_is_above_the_gate(self):
         note = notes(preferences=Preferences(safety_gate=0.0))["safety_gate"]
 
         assert "stays in as the baseline, though more likely" in note
 
-    def test_say_that_bins_are_packed(self):
+    def test_ranking_note_mentions_bin_packing(self):
         assert "Bin packing is on" in notes(stages=Stages(enable_bin_packing=True))["ranking"]
 
-    def test_give_what_recomputes_an_expected_cost_by_hand(self):
+    def test_an_expected_cost_can_be_recomputed_from_the_ranking_note(self):
         decision = decide(inputs_of(MARKET))
         best = verdict_of(decision, decision.target)
 
@@ -139,8 +139,8 @@ class TestNotes:
 
 
 class TestDecision:
-    def test_family_stress_counts_only_where_it_is_on(self):
-        # m5.large here: the others of m5 stand at (0.5 + 0.25) / 2 = 0.375,
+    def test_family_stress_is_used_only_if_enabled(self):
+        # m5.large here: the others of m5 have the mean (0.5 + 0.25) / 2 = 0.375,
         # so the hazard is -ln(1 - 0.025) / 730 · 2^(2 · (0.375 - 0.5)) = 0.0000346819 · 0.840896
         on = decide(inputs_of(MARKET)).crash_probability
         off = decide(inputs_of(MARKET, stages=Stages(enable_family_stress=False))).crash_probability
@@ -148,7 +148,7 @@ class TestDecision:
         assert off == pytest.approx(0.0000346813, rel=1e-4)
         assert on / off == pytest.approx(0.840896, rel=1e-4)
 
-    def test_ranks_the_kept_rows_by_expected_cost(self):
+    def test_ranks_the_accepted_candidates_by_expected_cost(self):
         ranked = ranked_verdicts(decide(inputs_of(MARKET)))
 
         assert [(v.zone, v.purchase) for v in ranked] == [
@@ -158,7 +158,7 @@ class TestDecision:
         ]
         assert len(ranked_verdicts(decide(inputs_of(MARKET)), 2)) == 2
 
-    def test_lists_the_rejected_rows_with_their_reasons(self):
+    def test_lists_the_rejected_candidates_with_their_reasons(self):
         rejected = rejected_verdicts(decide(inputs_of(MARKET)))
 
         assert [(v.instance_type, v.purchase, v.rejected_because) for v in rejected] == [
@@ -167,7 +167,7 @@ class TestDecision:
             ("m5.4xlarge", "on_demand", "oversized"),
         ]
 
-    def test_a_verdict_adds_up(self):
+    def test_the_terms_of_a_verdict_sum_to_its_expected_cost(self):
         verdict = ranked_verdicts(decide(inputs_of(MARKET)), 1)[0]
 
         assert sum(verdict.terms.values()) == pytest.approx(verdict.expected_cost)
@@ -182,18 +182,18 @@ class TestDecision:
         assert (verdict.price, verdict.spot_price, verdict.interruption_band) == (0.10, None, None)
         assert verdict.crash_probability == 0.0
 
-    def test_has_no_row_beyond_its_rows(self):
+    def test_an_index_out_of_range_is_refused(self):
         with pytest.raises(IndexError, match="candidate 6 of 6"):
             verdict_of(decide(inputs_of(MARKET)), 6)
 
-    def test_is_json_with_every_row(self):
+    def test_is_json_with_every_candidate(self):
         body = json.loads(serialize_decision(decide(inputs_of(MARKET))))
 
         assert body["decision"] == "SWITCH"
         assert {len(column) for column in body["rows"].values()} == {6}
         assert body["counts"]["considered"] == 6
 
-    def test_the_own_type_is_compatible_whatever_the_facts_say(self):
+    def test_the_own_type_is_compatible_regardless_of_its_facts(self):
         odd = a_machine(architecture="arm64")
 
         decision = decide(inputs_of(MARKET, machine=odd))
@@ -202,7 +202,7 @@ class TestDecision:
         assert verdict_of(decision, decision.target).instance_type == "m5.large"
 
 
-def test_a_model_that_answers_for_other_pools_is_refused():
+def test_a_model_that_returns_too_few_hazards_is_refused():
     class Short:
         def hazard(self, features):
             return np.zeros(1)

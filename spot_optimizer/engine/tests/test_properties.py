@@ -53,7 +53,7 @@ def shuffled(market: Market, types: list[int], zones: list[int], pools: list[int
 
 
 @given(inputs())
-def test_every_row_is_kept_or_rejected_for_a_reason(given_inputs):
+def test_every_candidate_is_accepted_or_rejected_for_a_reason(given_inputs):
     decision = decide(given_inputs)
     counts = decision.counts
 
@@ -64,7 +64,7 @@ def test_every_row_is_kept_or_rejected_for_a_reason(given_inputs):
 
 
 @given(inputs())
-def test_the_target_is_kept_and_elsewhere(given_inputs):
+def test_the_target_is_accepted_and_differs_from_the_current_candidate(given_inputs):
     decision = decide(given_inputs)
 
     assert decision.rejection[decision.current] == 0
@@ -75,7 +75,7 @@ def test_the_target_is_kept_and_elsewhere(given_inputs):
 
 
 @given(inputs())
-def test_an_interrupted_spot_machine_always_has_somewhere_to_go(given_inputs):
+def test_an_interrupted_spot_machine_always_has_a_target(given_inputs):
     spot = given_inputs.machine._replace(purchase="spot")
 
     decision = decide(replace(given_inputs, machine=spot, signal="TERMINATION"))
@@ -84,7 +84,7 @@ def test_an_interrupted_spot_machine_always_has_somewhere_to_go(given_inputs):
 
 
 @given(inputs())
-def test_each_stage_takes_what_the_one_before_left(given_inputs):
+def test_each_stage_starts_with_the_candidates_of_the_stage_before(given_inputs):
     decision = decide(given_inputs)
     traces = decision.traces
 
@@ -95,7 +95,7 @@ def test_each_stage_takes_what_the_one_before_left(given_inputs):
 
 
 @given(inputs())
-def test_nothing_unknown_reaches_a_verdict_as_a_number(given_inputs):
+def test_no_unknown_value_is_a_number_in_a_verdict(given_inputs):
     decision = decide(given_inputs)
 
     for row in range(len(decision.candidates)):
@@ -123,7 +123,7 @@ def test_order_changes_no_byte(given_inputs, data):
 
 
 @given(inputs())
-def test_what_is_frozen_thaws_to_the_same_decision(given_inputs):
+def test_deserialized_inputs_give_the_same_decision(given_inputs):
     serialized = serialize_inputs(given_inputs)
 
     assert serialize_inputs(deserialize_inputs(serialized)) == serialized
@@ -151,7 +151,7 @@ def test_a_pool_that_cannot_be_used_changes_nothing_for_the_others(given_inputs)
 
 @given(inputs(CALM, PRIOR), st.data())
 def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
-    # without family stress: with it, a rise is bad news for the whole family, rivals included
+    # without family stress: with it, a rise raises the hazard of the whole family, rivals included
     market = given_inputs.market
     assume(len(market.type_index))
     pool = data.draw(st.integers(0, len(market.type_index) - 1))
@@ -167,7 +167,7 @@ def test_a_pool_never_wins_by_a_higher_price(given_inputs, data):
 
 
 def cost_by_hand(given_inputs: Inputs, decision: Decision, row: int) -> float:
-    """What one row costs, from the words of the contract, one number at a time."""
+    """Return the cost of one candidate from the formulas of the docs, one number at a time."""
     verdict, here = verdict_of(decision, row), verdict_of(decision, decision.current)
     value = given_inputs.preferences.downtime_usd_per_hour
     hazard = 0.0

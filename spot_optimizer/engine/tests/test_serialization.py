@@ -18,7 +18,7 @@ MARKET = a_market(
 )
 
 
-def test_what_was_frozen_comes_back_and_decides_the_same():
+def test_serialized_inputs_give_the_same_bytes_and_decision():
     serialized = serialize_inputs(inputs_of(MARKET))
 
     restored = deserialize_inputs(serialized)
@@ -34,13 +34,13 @@ def test_unknown_prices_are_null_and_floats_are_the_shortest():
     assert b"0.30000000000000004" in serialize_inputs(inputs_of(MARKET))
 
 
-def test_the_order_of_pools_types_and_zones_means_nothing():
+def test_the_order_of_pools_types_and_zones_changes_no_hash():
     a, b = ("m5.large", HERE, 0.05), ("c5.large", THERE, 0.04)
 
     assert inputs_hash(inputs_of(a_market(a, b))) == inputs_hash(inputs_of(a_market(b, a)))
 
 
-def test_eight_and_eight_point_zero_are_the_same_fact():
+def test_integers_and_equal_floats_serialize_to_the_same_bytes():
     whole = replace(MARKET, types=tuple(t._replace(memory_gib=8) for t in MARKET.types))
     preferences = Preferences(downtime_usd_per_hour=1)
 
@@ -59,7 +59,7 @@ def test_eight_and_eight_point_zero_are_the_same_fact():
         {"market": replace(MARKET, types=(a_type(vcpu=4), a_type("c5.large")))},
     ],
 )
-def test_whatever_differs_changes_the_hash(part):
+def test_any_difference_changes_the_hash(part):
     inputs = inputs_of(MARKET)
 
     assert inputs_hash(replace(inputs, **part)) != inputs_hash(inputs)
@@ -70,12 +70,12 @@ def test_the_hash_is_sha_256_in_hex():
 
 
 @pytest.mark.parametrize("serialized", [b"", b"[]", b"{}", b"\xff", b'{"machine": {"zone": 1}}'])
-def test_refuses_to_thaw_what_was_not_frozen(serialized):
+def test_refuses_to_deserialize_other_bytes(serialized):
     with pytest.raises(ValueError, match=r".+"):
         deserialize_inputs(serialized)
 
 
-def test_refuses_to_thaw_a_market_that_means_nothing():
+def test_refuses_to_deserialize_an_invalid_market():
     body = json.loads(serialize_inputs(inputs_of(MARKET)))
     body["market"]["spot_price"][0] = -1.0
 

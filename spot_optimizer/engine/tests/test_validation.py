@@ -36,7 +36,7 @@ MARKET = a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.04))
         ("low_7d", [0.01, NAN]),
     ],
 )
-def test_a_market_column_that_means_nothing_is_refused_by_name(column, value):
+def test_an_invalid_market_column_is_named(column, value):
     inputs = inputs_of(replace(MARKET, **{column: np.array(value)}))
 
     with pytest.raises(ValueError, match=column):
@@ -58,7 +58,7 @@ def test_a_market_column_that_means_nothing_is_refused_by_name(column, value):
         ({"model": object()}, "model"),
     ],
 )
-def test_a_part_that_means_nothing_is_refused_by_name(part, name):
+def test_an_invalid_input_is_named(part, name):
     with pytest.raises(ValueError, match=name):
         decide(inputs_of(MARKET, **part))
 
@@ -66,14 +66,14 @@ def test_a_part_that_means_nothing_is_refused_by_name(part, name):
 @pytest.mark.parametrize(
     "facts", [{"vcpu": 0}, {"memory_gib": NAN}, {"accelerators": -1}, {"ena": "maybe"}]
 )
-def test_a_type_without_sensible_facts_is_refused(facts):
+def test_a_type_with_invalid_facts_is_refused(facts):
     market = replace(MARKET, types=(a_type("m5.large", **facts),))
 
     with pytest.raises(ValueError, match="types"):
         decide(inputs_of(market))
 
 
-def test_a_market_at_no_instant_is_refused():
+def test_a_market_without_a_valid_time_is_refused():
     with pytest.raises(ValueError, match="as_of"):
         decide(inputs_of(replace(MARKET, as_of="yesterday")))
 
