@@ -1,5 +1,7 @@
 """The session page's texts for codes: labels, and what to do next."""
 
+from spot_optimizer.engine.stages import Stage
+
 # The preflight's checks in order, and what to do when one fails.
 CHECKS = {
     "credentials": "Check the key pair in AWS, then open a new session with one that works.",
@@ -9,17 +11,7 @@ CHECKS = {
     "permissions": "Attach the policy below to the keys' user or role, then open a new session.",
 }
 # The stages in order: label and description.
-STAGES = {
-    "input": ("Input", "Reads the current market and instance."),
-    "hardware": ("Hardware", "Removes pools that cannot run the instance's image and workload."),
-    "advisor": ("Advisor", "Removes pools in the Spot Advisor's highest interruption band."),
-    "right_sizing": ("Right-sizing", "Removes instance types much larger than the current one."),
-    "risk": ("Risk", "Estimates each pool's interruption probability."),
-    "safety_gate": ("Safety gate", "Removes pools above the allowed interruption probability."),
-    "ranking": ("Ranking", "Sorts by expected cost: price, risk and switching."),
-    "signal": ("Signal", "Checks AWS's signals for the instance."),
-    "output": ("Output", "Makes the decision."),
-}
+STAGES = {stage.value: (stage.label, stage.description) for stage in Stage}
 # Each decision's title and advice.
 DECISIONS = {
     "STAY": (

@@ -16,23 +16,23 @@ class Stage(StrEnum):
         stage.label, stage.description = label, description
         return stage
 
-    INPUT = "input", "Input", "Loads the machine and every pool with a known price in its region."
-    HARDWARE = "hardware", "Hardware", "Drops types that cannot run the machine's image and work."
+    INPUT = "input", "Input", "Reads the machine and the region's pools with a known price."
+    HARDWARE = "hardware", "Hardware", "Removes pools that cannot run the machine's image and work."
     ADVISOR = (
         "advisor",
         "Advisor",
-        "Drops pools in the Spot Advisor's worst band, if the session's advisor_filter is on.",
+        "Removes pools in the Spot Advisor's worst band, if the session's advisor_filter is on.",
     )
     RIGHT_SIZING = (
         "right_sizing",
         "Right-sizing",
-        "Drops types with over twice the vCPU or memory.",
+        "Removes types with over twice the vCPU or memory.",
     )
     RISK = "risk", "Risk", "Estimates each pool's probability of an interruption within one hour."
     SAFETY_GATE = (
         "safety_gate",
         "Safety gate",
-        "Drops pools more likely to be interrupted than the session's safety_gate.",
+        "Removes pools more likely to be interrupted than the session's safety_gate.",
     )
     RANKING = "ranking", "Ranking", "Sorts pools by expected cost: price, risk and the move."
     SIGNAL = (
@@ -40,4 +40,4 @@ class Stage(StrEnum):
         "Signal",
         "Applies an interruption notice or a rebalance recommendation from AWS.",
     )
-    OUTPUT = "output", "Output", "Returns the decision and its reason."
+    OUTPUT = "output", "Output", "Makes the decision."
