@@ -9,15 +9,16 @@ from accounts.models import User
 from lab.models import ModelRegistry
 from lab.services import register_instance
 from sandbox import tasks, vault
-from sandbox.audit import count_active_sessions, note
+from sandbox.audit import record
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
+from sandbox.session_counts import update_session_count
 from spot_optimizer.aws.credentials import Credentials
 from spot_optimizer.errors import Conflict, Invalid, LimitExceeded
 from streaming.publish import log, publish, status
 
 State = SandboxSession.State
 
-# How long a clean-up may take at most: credentials must outlive the session by that much.
+# The longest time a clean-up may take: credentials must outlive the session by that much.
 CLEAN_UP_MARGIN = timedelta(minutes=15)
 
 
@@ -44,18 +45,18 @@ def open_session(
     **fields: Any,
 ) -> SandboxSession:
     """
-    Open a sandbox session for an instance; the preflight runs behind it.
+    Open a sandbox session for an instance, and enqueue its preflight.
 
-    ``fields`` are the session's own: instance_id, instance_type, availability_zone, aws_region,
-    mode, health_check_url, preferences.
+    ``fields`` are the session's other fields: instance_id, instance_type, availability_zone,
+    aws_region, mode, health_check_url, preferences.
 
-    :raises ActiveSessionLimit: the user has as many active ones as allowed
+    :raises ActiveSessionLimit: the user already has as many active sessions as allowed
     :raises Invalid: the credentials expire before the session and its clean-up could end
     """
     expires_at = now + timedelta(minutes=ttl_minutes)
     _check_credentials_outlive(expires_at, credentials_expire_at)
     # Without the lock, two requests could both count four sessions and open a fifth and a sixth.
-    # SQLite has no row locks; there BEGIN IMMEDIATE has let only one of the two get this far.
+    # SQLite has no row locks: there, BEGIN IMMEDIATE runs one transaction after the other.
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
     _check_limit(user, now)
     session = SandboxSession.objects.create(
@@ -70,8 +71,8 @@ def open_session(
     register_instance(
         owner=user, instance_id=session.instance_id, aws_region=session.aws_region, now=now
     )
-    count_active_sessions(user.pk, now=now)
-    note(session.pk, "session_opened", f"{session.instance_type}, {session.mode}")
+    update_session_count(user.pk, now=now)
+    record(session.pk, "session_opened", f"{session.instance_type}, {session.mode}")
     publish(session.pk, log("SYSTEM", _welcome(session, ttl_minutes)))
     session_id = str(session.pk)
     transaction.on_commit(lambda: tasks.preflight.delay(session_id=session_id), robust=True)
@@ -83,10 +84,11 @@ def request_evaluation(
     *, session: SandboxSession, model: ModelRegistry | None = None, now: datetime
 ) -> Evaluation:
     """
-    Ask for an evaluation. While one with the same model is pending, that one is returned; if no
-    run has it, another nudge goes out: the first may be lost, with its broker or its worker.
+    Request an evaluation, or return the pending one with the same model.
 
-    :raises SessionExpired: the session's time is over, whatever the scheduler has done about it
+    If no run holds the pending one, its task is enqueued again: the first task may be lost.
+
+    :raises SessionExpired: the session has expired, whether or not the sweep has ended it
     :raises SessionEnded: the session is ending or has ended
     """
     session = SandboxSession.objects.select_for_update(no_key=True).get(pk=session.pk)
@@ -94,21 +96,21 @@ def request_evaluation(
     pending = Evaluation.objects.pending().filter(session=session, requested_model=model).first()
     if pending is not None:
         if pending.leased_until is None or pending.leased_until <= now:
-            _nudge(pending)
+            _enqueue(pending)
         return pending
     evaluation = Evaluation.objects.create(session=session, requested_model=model, created_at=now)
-    note(session.pk, "evaluation_requested", str(evaluation.pk))
-    _nudge(evaluation)
+    record(session.pk, "evaluation_requested", str(evaluation.pk))
+    _enqueue(evaluation)
     return evaluation
 
 
 @transaction.atomic
 def end_session(*, session: SandboxSession, now: datetime) -> SandboxSession:
-    """End a session: it is cleaned up in the background. Ending it again changes nothing."""
+    """End a session; a task cleans it up. Ending it again changes nothing."""
     ending = SandboxSession.objects.filter(pk=session.pk, state__in=[State.ACTIVE, State.EXPIRED])
     if ending.move(to=State.ENDING):
-        count_active_sessions(session.user_id, now=now)
-        note(session.pk, "session_ending", "asked for by its owner or an operator")
+        update_session_count(session.user_id, now=now)
+        record(session.pk, "session_ending", "requested by its owner or an operator")
         publish(session.pk, status(State.ENDING))
         session_id = str(session.pk)
         transaction.on_commit(lambda: tasks.clean_up.delay(session_id=session_id), robust=True)
@@ -128,9 +130,9 @@ def receive_signal(
     now: datetime,
 ) -> None:
     """
-    Keep an EC2 event that EventBridge brought; a repeat changes nothing.
+    Store an EC2 event from EventBridge; receiving it again changes nothing.
 
-    Told to those sessions only whose credentials have proved to be of the event's account.
+    It is published only to sessions whose credentials were verified to belong to its account.
     """
     _, is_new = ReceivedSignal.objects.get_or_create(
         event_id=event_id,
@@ -147,20 +149,20 @@ def receive_signal(
     watching = SandboxSession.objects.active(at=now).filter(
         instance_id=instance_id, aws_region=aws_region, aws_account=aws_account
     )
-    line = f"EventBridge brought a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
-    # Locked, so that none of them ends meanwhile; in the order of their ids, so that two events at
-    # once do not lock each other out.
+    text = f"EventBridge sent a signal for {instance_id}: {ReceivedSignal.Kind(kind).label}."
+    # Locked, so that no session ends before its line is published; ordered, so that two
+    # simultaneous events cannot deadlock.
     for session in watching.select_for_update(no_key=True).order_by("pk"):
-        publish(session.pk, log("SIGNAL", line, level="WARNING"))
+        publish(session.pk, log("SIGNAL", text, level="WARNING"))
 
 
 def reseal_credentials() -> int:
     """
-    Seal all credentials with the first key of ENCRYPTION_KEY; return how many there were.
+    Encrypt all credentials with the first key of ENCRYPTION_KEY; return how many were changed.
 
-    Safe beside everything else, and to run again: a session that ended meanwhile stays erased.
+    Safe to run again and while the platform runs: erased credentials stay erased.
 
-    :raises CredentialsGone: some are sealed with a key that is no longer listed
+    :raises CredentialsGone: some are encrypted with a key that is no longer listed
     """
     resealed = 0
     sealed = SandboxSession.objects.exclude(sealed_credentials=None)
@@ -171,7 +173,7 @@ def reseal_credentials() -> int:
     return resealed
 
 
-def _nudge(evaluation: Evaluation) -> None:
+def _enqueue(evaluation: Evaluation) -> None:
     evaluation_id = str(evaluation.pk)
     transaction.on_commit(lambda: tasks.evaluate.delay(evaluation_id=evaluation_id), robust=True)
 
@@ -181,14 +183,12 @@ def _check_credentials_outlive(
 ) -> None:
     if credentials_expire_at is None or credentials_expire_at >= expires_at + CLEAN_UP_MARGIN:
         return
-    sentence = (
-        f"These credentials expire before the session and its clean-up could end "
-        f"({expires_at + CLEAN_UP_MARGIN:%Y-%m-%d %H:%M} UTC). Give fresher ones or a shorter "
+    text = (
+        "These credentials expire before the session and its clean-up could end "
+        f"({expires_at + CLEAN_UP_MARGIN:%Y-%m-%d %H:%M} UTC). Use newer credentials or a shorter "
         "ttl_minutes."
     )
-    raise Invalid(
-        "credentials_expire_at is too early.", errors={"credentials_expire_at": [sentence]}
-    )
+    raise Invalid("credentials_expire_at is too early.", errors={"credentials_expire_at": [text]})
 
 
 def _check_limit(user: User, now: datetime) -> None:
@@ -208,7 +208,7 @@ def _check_limit(user: User, now: datetime) -> None:
 
 def _check_active(session: SandboxSession, now: datetime) -> None:
     if session.expires_at <= (session.ended_at or now):
-        raise SessionExpired("This session's time is over. Open a new one.")
+        raise SessionExpired("This session has expired. Open a new one.")
     if session.state != State.ACTIVE:
         raise SessionEnded("This session is ending or has ended. Open a new one.")
 

@@ -7,14 +7,14 @@ from celery.signals import worker_shutting_down
 from celery.worker.state import active_requests
 from django.utils import timezone
 
+from sandbox import session_counts, sweeps
 from sandbox.cleanup import jobs as cleanup
-from sandbox.cleanup import sweeps
 from sandbox.evaluation import jobs as evaluations
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.preflight import jobs as preflights
 from spot_optimizer.server.shutdown import exit_after
 
-FINISH_WITHIN = 20.0  # [s] for the jobs of a worker that stops
+SHUTDOWN_LIMIT = 20.0  # [s] in which a worker that stops may finish its running jobs
 
 
 @shared_task(name="sandbox.evaluate")
@@ -37,18 +37,18 @@ def expire(*, session_id: str, **_: object) -> None:
     cleanup.expire(session_id=UUID(session_id), now=timezone.now())
 
 
-# A run of a job of the schedule is kept, with what it returns: see operations/runs.py.
+# The runs of periodic tasks and their results are stored: see operations/runs.py.
 @shared_task(name="sandbox.cleanup_expired_sessions", ignore_result=False)
 def cleanup_expired_sessions(**_: object) -> dict[str, int]:
-    *done, due = sweeps.cleanup_expired_sessions(now=timezone.now())
-    nudge(due)
-    asked = {f"{name}_asked_for": len(moments) for name, moments in due._asdict().items()}
-    return dict(zip(sweeps.Swept._fields, done, strict=False)) | asked
+    *counts, pending = sweeps.cleanup_expired_sessions(now=timezone.now())
+    enqueue(pending)
+    enqueued = {f"{kind}_enqueued": len(rows) for kind, rows in pending._asdict().items()}
+    return dict(zip(sweeps.SweepResult._fields, counts, strict=False)) | enqueued
 
 
 @shared_task(name="sandbox.update_session_counts", ignore_result=False)
 def update_session_counts(**_: object) -> dict[str, int]:
-    return {"corrected": sweeps.update_session_counts(now=timezone.now())}
+    return {"corrected": session_counts.update_session_counts(now=timezone.now())}
 
 
 @shared_task(name="sandbox.refresh_market", ignore_result=False)
@@ -56,31 +56,33 @@ def refresh_market(**_: object) -> dict[str, int]:
     return {"refreshed": refresh.refresh_market(now=timezone.now())}
 
 
-def nudge(due: sweeps.Due) -> None:
-    """Ask for what is due. A message more than needed does no harm, and a lost one comes again."""
-    _ask(expire, "session_id", due.expiries)
-    _ask(evaluate, "evaluation_id", due.evaluations)
-    _ask(preflight, "session_id", due.preflights)
+def enqueue(pending: sweeps.PendingWork) -> None:
+    """Enqueue pending work. A duplicate task does no harm; a lost one is enqueued again."""
+    _enqueue_each(expire, "session_id", pending.expiries)
+    _enqueue_each(evaluate, "evaluation_id", pending.evaluations)
+    _enqueue_each(preflight, "session_id", pending.preflights)
 
 
-def _ask(task: Task, name: str, moments: Iterable[tuple[UUID, datetime]]) -> None:
-    for pk, at in moments:
-        task.apply_async(kwargs={name: str(pk)}, eta=at)
+def _enqueue_each(task: Task, id_name: str, rows: Iterable[tuple[UUID, datetime]]) -> None:
+    for pk, at in rows:
+        task.apply_async(kwargs={id_name: str(pk)}, eta=at)
 
 
 @worker_shutting_down.connect
-def bound_the_stop(**_: object) -> None:
-    # Celery's soft shutdown is of no use to threads: it waits for nothing and cannot end them.
-    exit_after(FINISH_WITHIN, hand_on)
+def limit_shutdown(**_: object) -> None:
+    # Celery's soft shutdown does not wait for the threads pool and cannot stop its threads.
+    exit_after(SHUTDOWN_LIMIT, requeue_running)
 
 
-def hand_on() -> None:
-    """Let another worker take up at once what this one, about to die, has under way."""
-    give_back: dict[str, Callable[..., None]] = {
-        evaluate.name: evaluations.give_back,
-        preflight.name: preflights.give_back,
+def requeue_running() -> None:
+    """Release the leases of this worker's running jobs, and enqueue them for another worker."""
+    release_lease: dict[str, Callable[..., None]] = {
+        evaluate.name: evaluations.release_lease,
+        preflight.name: preflights.release_lease,
+        clean_up.name: cleanup.release_lease,
+        expire.name: cleanup.release_lease,
     }
     for request in tuple(active_requests):
-        if request.name in give_back:
-            give_back[request.name](**request.kwargs)
+        if request.name in release_lease:
+            release_lease[request.name](**request.kwargs)
         current_app.send_task(request.name, kwargs=request.kwargs)

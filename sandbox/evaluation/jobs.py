@@ -1,4 +1,4 @@
-"""Settles evaluations: asks AWS, loads the market, lets the engine decide, and tells each step."""
+"""Evaluates an instance: reads AWS and the market, runs the decision engine, stores the result."""
 
 import logging
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from lab.decisions.decision import DecisionResult, decide
@@ -16,29 +16,27 @@ from lab.experiments.log import log_experiment
 from lab.queries import get_config
 from lab.registry.selection import ModelChoice, model_for
 from sandbox import vault
-from sandbox.audit import note
-from sandbox.evaluation.step_publisher import LeaseLost, Teller
-from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools
-from sandbox.queries import received_signal
+from sandbox.audit import record
+from sandbox.evaluation.aws_reads import Reader
+from sandbox.evaluation.step_publisher import LeaseLost, StepPublisher
+from sandbox.models import Evaluation, SandboxSavings, pack_pools
 from spot_optimizer.aws.clients import AwsAccess
 from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.instances import Instance, describe_instance
-from spot_optimizer.aws.interruptions import interruption_signal
+from spot_optimizer.aws.instances import Instance
 from spot_optimizer.aws.products import product_of
-from spot_optimizer.aws.zones import zone_names
-from spot_optimizer.engine.market import Machine
+from spot_optimizer.engine.market import Machine, Market
 from spot_optimizer.engine.stages import Stage
-from spot_optimizer.errors import Conflict, DomainError
+from spot_optimizer.errors import DomainError
 from spot_optimizer.market.arrays import load_snapshot
 from spot_optimizer.market.jobs import ensure_market, ensure_type
 from spot_optimizer.market.models import Comparable
 from spot_optimizer.observability import logs, metrics
-from streaming.publish import decision, log
+from streaming.publish import decision, log, publish
 
 logger = logging.getLogger(__name__)
 
 TIME_LIMIT = 60.0  # [s]
-LEASE = timedelta(seconds=120)  # the limit and one last call: no lease ends under a living run
+LEASE = timedelta(seconds=120)  # the time limit and one last call: longer than any run
 LOG_TYPES = {
     Stage.INPUT: "SCRAPER",
     Stage.HARDWARE: "FILTER",
@@ -50,70 +48,97 @@ LOG_TYPES = {
     Stage.SIGNAL: "SIGNAL",
     Stage.OUTPUT: "DECISION",
 }
-ALIVE = ("pending", "running")
-
-
-class NotRunning(Conflict):
-    code = "instance_not_running"
 
 
 def evaluate(*, evaluation_id: UUID, now: datetime) -> None:
     """
-    Settle an evaluation: decided, or failed with the reason.
+    Settle an evaluation: store the decision, or the error.
 
-    It is taken first, so a second run finds nothing to do and publishes no line again.
+    A run without the lease publishes nothing, so a duplicate task does no harm.
     """
-    this = Evaluation.objects.filter(pk=evaluation_id)
-    lease = now + LEASE
-    if not this.lease(until=lease, now=now):
-        logger.info("evaluation %s is settled, or another run has it", evaluation_id)
+    rows = Evaluation.objects.filter(pk=evaluation_id)
+    leased_until = now + LEASE
+    if not rows.lease(until=leased_until, now=now):
+        logger.info("evaluation %s is settled, or leased by another run", evaluation_id)
         return
-    evaluation = this.select_related("session__user", "requested_model").get()
-    teller = Teller(evaluation_id, evaluation.session_id, lease, evaluation.told)
-    with logs.bound(session_id=evaluation.session_id):
+    evaluation = rows.select_related("session__user", "requested_model").get()
+    session_id, published_steps = evaluation.session_id, evaluation.published_steps
+    steps = StepPublisher(evaluation_id, session_id, leased_until, published_steps)
+    with (
+        logs.bound(session_id=session_id),
+        rows.released_on_database_error(leased_until=leased_until),
+    ):
         try:
-            _evaluate(evaluation, teller, now)
+            _evaluate(evaluation, steps, now)
         except LeaseLost:
-            logger.info("evaluation %s went to another run, or is settled", evaluation_id)
-        except (OperationalError, InterfaceError):
-            # The database went away under this run. If it is back, the next one need not wait.
-            close_old_connections()
-            this.release(leased_until=lease)
-            raise
+            logger.info("evaluation %s is settled, or leased by another run", evaluation_id)
 
 
-def _evaluate(evaluation: Evaluation, teller: Teller, now: datetime) -> None:
-    began = perf_counter()
+@transaction.atomic
+def fail_stale(*, evaluation_id: UUID, now: datetime) -> None:
+    """Fail an evaluation that no worker has settled in time."""
+    detail = "No worker settled this within ten minutes. Check that a worker runs; evaluate again."
+    error = {"code": "overdue", "detail": detail}
+    stale = Evaluation.objects.stale(at=now).filter(pk=evaluation_id)
+    session_id = stale.values_list("session", flat=True).first()
+    failed = stale.update(state=Evaluation.State.FAILED, error=error, settled_at=now)
+    if failed and session_id:
+        metrics.count_failure(error["code"])
+        publish(session_id, log("SYSTEM", detail, level="ERROR"))
+
+
+def release_lease(*, evaluation_id: str, **_: object) -> None:
+    """End the lease of a run that is about to be stopped; it can no longer write."""
+    Evaluation.objects.filter(pk=evaluation_id).revoke_leases()
+
+
+def _evaluate(evaluation: Evaluation, steps: StepPublisher, now: datetime) -> None:
+    started = perf_counter()
     try:
-        decided = _decided(evaluation, teller, now)
-        seconds = perf_counter() - began
-        decided.body["duration_ms"] = round(seconds * 1000, 1)
-        _settle(evaluation, teller, decided, now)
-    except DomainError as refusal:
-        _fail(evaluation, teller, refusal, now)
-        metrics.count_failure(refusal.code)
+        result = _decide(evaluation, steps, now)
+        seconds = perf_counter() - started
+        result.body["duration_ms"] = round(seconds * 1000, 1)
+        _store_decision(evaluation, steps, result, now)
+    except DomainError as error:
+        _store_error(evaluation, steps, error)
+        metrics.count_failure(error.code)
     else:
-        body = decided.body
+        body = result.body
         metrics.count_decision(body["decision"], seconds=seconds, trace=body["trace"])
 
 
-def give_back(*, evaluation_id: str, **_: object) -> None:
-    """Free an evaluation for another run; the one that has it writes nothing any more."""
-    Evaluation.objects.pending().filter(pk=evaluation_id).update(leased_until=None)
-
-
-def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> DecisionResult:
+def _decide(evaluation: Evaluation, steps: StepPublisher, now: datetime) -> DecisionResult:
     session, deadline = evaluation.session, Deadline.after(TIME_LIMIT)
-    # First: a model that cannot be used must not cost anybody a call to AWS.
+    # Choose the model first: if none can be used, there is no need to call AWS.
     config = get_config(owner=session.user, instance_id=session.instance_id)
-    asked = model_for(config, requested=evaluation.requested_model)
-    _tell_fallback(teller, asked)
+    choice = model_for(config, requested=evaluation.requested_model)
+    _publish_fallback(steps, choice)
     access = AwsAccess(vault.unseal(session), session.aws_region)
-    teller.tell("aws", log("SCRAPER", f"Asking AWS about {session.instance_id}."))
-    instance = _instance(session, access, teller, deadline)
-    signal = _signal(instance, access, teller, deadline, now)
-    names = _zone_names(session, access, deadline)
+    steps.publish("aws", log("SCRAPER", f"Reading {session.instance_id} from AWS."))
+    reader = Reader(session, access, steps, deadline, now)
+    instance = reader.instance()
+    signal = reader.signal(instance)
+    names = reader.zone_names()
     zone_ids = {name: zone_id for zone_id, name in names.items()}
+    inputs = build_inputs(
+        machine=_machine(instance, zone_ids),
+        market=_market(reader, instance, zone_ids),
+        config=config,
+        preferences=session.preferences,
+        signal=signal,
+        model=choice.model,
+    )
+    result = decide(inputs, model_choice=choice, zone_names=names)
+    # All stages take about 20 ms together, so their lines are published in one transaction.
+    for step in result.body["trace"]:
+        stage = step["stage"]
+        steps.add_to_buffer(stage, log(LOG_TYPES[stage], step["note"], stage=stage))
+    return result
+
+
+def _market(reader: Reader, instance: Instance, zone_ids: dict[str, str]) -> Market:
+    """Return the market of the pools that can replace the instance; fetch what is not stored."""
+    _, access, steps, deadline, now = reader
     product = product_of(instance.platform_details)
     its_type = ensure_type(access=access, name=instance.instance_type, deadline=deadline, now=now)
     comparable = Comparable(instance.architecture, its_type.vcpu)
@@ -124,70 +149,17 @@ def _decided(evaluation: Evaluation, teller: Teller, now: datetime) -> DecisionR
         comparable=comparable,
         deadline=deadline,
         now=now,
-        report=lambda text: teller.tell(f"market: {text}", log("SCRAPER", text)),
+        report=lambda text: steps.publish(f"market: {text}", log("SCRAPER", text)),
     )
-    inputs = build_inputs(
-        machine=_machine(instance, zone_ids),
-        market=load_snapshot(
-            region=session.aws_region, product=product, as_of=as_of, comparable=comparable
-        ),
-        config=config,
-        preferences=session.preferences,
-        signal=signal,
-        model=asked.model,
-    )
-    result = decide(inputs, model_choice=asked, zone_names=names)
-    # One publication for all stages: together they take about 20 ms.
-    for step in result.body["trace"]:
-        stage = step["stage"]
-        teller.keep(stage, log(LOG_TYPES[stage], step["note"], stage=stage))
-    return result
+    return load_snapshot(region=access.region, product=product, as_of=as_of, comparable=comparable)
 
 
-def _tell_fallback(teller: Teller, asked: ModelChoice) -> None:
-    if asked.fallback is None:
+def _publish_fallback(steps: StepPublisher, choice: ModelChoice) -> None:
+    if choice.fallback is None:
         return
-    model = asked.model
-    told = f"{asked.fallback['reason']} {model.name} {model.version} is asked instead."
-    teller.tell("model_fallback", log("MODEL", told, level="WARNING"))
-
-
-def _instance(
-    session: SandboxSession, access: AwsAccess, teller: Teller, deadline: Deadline
-) -> Instance:
-    instance = describe_instance(access, session.instance_id, deadline=deadline)
-    if (session.instance_type, session.availability_zone) != (
-        instance.instance_type,
-        instance.zone,
-    ):
-        found = f"{instance.instance_type} in {instance.zone}"
-        text = f"It is {found}, not what the session says; {found} is what is evaluated."
-        teller.tell("mismatch", log("SCRAPER", text, level="WARNING"))
-    if instance.state not in ALIVE:
-        raise NotRunning(f"{instance.instance_id} is {instance.state}. Start it, then ask again.")
-    return instance
-
-
-def _signal(
-    instance: Instance, access: AwsAccess, teller: Teller, deadline: Deadline, now: datetime
-) -> str:
-    """Return the strongest signal there is: what EventBridge brought, or the request's status."""
-    brought = received_signal(instance_id=instance.instance_id, now=now)
-    if instance.spot_request_id is None:
-        return brought
-    asked = interruption_signal(access, instance.spot_request_id, deadline=deadline)
-    news = "nothing" if brought == "NONE" else f"a {brought} signal"
-    text = f"Its spot request is {asked.status_code}; EventBridge brought {news}."
-    teller.tell("signals", log("SIGNAL", text))
-    return asked.kind if asked.kind != "NONE" else brought
-
-
-def _zone_names(session: SandboxSession, access: AwsAccess, deadline: Deadline) -> dict[str, str]:
-    if not session.zone_names:  # the preflight has not come to it yet
-        session.zone_names = zone_names(access, deadline=deadline)
-        SandboxSession.objects.filter(pk=session.pk).update(zone_names=session.zone_names)
-    names: dict[str, str] = session.zone_names
-    return names
+    model = choice.model
+    text = f"{choice.fallback['reason']} {model.name} {model.version} is used instead."
+    steps.publish("model_fallback", log("MODEL", text, level="WARNING"))
 
 
 def _machine(instance: Instance, zone_ids: dict[str, str]) -> Machine:
@@ -202,47 +174,49 @@ def _machine(instance: Instance, zone_ids: dict[str, str]) -> Machine:
     )
 
 
-def _settle(evaluation: Evaluation, teller: Teller, decided: DecisionResult, now: datetime) -> None:
-    told = {"evaluation_id": str(evaluation.pk), "state": "decided", "error": None, **decided.body}
-    savings = decided.body["projected_savings"]
-    with transaction.atomic():
-        _write(
-            evaluation,
-            teller,
-            now,
-            state=Evaluation.State.DECIDED,
-            decision=decided.body["decision"],
-            outcome=decided.body,
-            packed_pools=pack_pools(decided.pools),
-        )
-        SandboxSavings.objects.create(
-            evaluation=evaluation,
-            created_at=now,
-            **{name: Decimal(str(round(amount, 6))) for name, amount in savings.items()},
-        )
-        log_experiment(
-            evaluation_id=evaluation.pk,
-            owner=evaluation.session.user,
-            instance_id=evaluation.session.instance_id,
-            outcome=decided.decision,
-            inputs=decided.serialized_inputs,
-            body=decided.body,
-            now=now,
-        )
-        teller.publish(decision(told))
+@transaction.atomic
+def _store_decision(
+    evaluation: Evaluation, steps: StepPublisher, result: DecisionResult, now: datetime
+) -> None:
+    body = result.body
+    _settle(
+        evaluation,
+        steps,
+        state=Evaluation.State.DECIDED,
+        decision=body["decision"],
+        outcome=body,
+        packed_pools=pack_pools(result.pools),
+    )
+    record(evaluation.session_id, "evaluation_settled", body["decision"])
+    savings = body["projected_savings"].items()
+    SandboxSavings.objects.create(
+        evaluation=evaluation,
+        created_at=now,
+        **{name: Decimal(str(round(amount, 6))) for name, amount in savings},
+    )
+    log_experiment(
+        evaluation_id=evaluation.pk,
+        owner=evaluation.session.user,
+        instance_id=evaluation.session.instance_id,
+        outcome=result.decision,
+        inputs=result.serialized_inputs,
+        body=body,
+        now=now,
+    )
+    serialized = {"evaluation_id": str(evaluation.pk), "state": "decided", "error": None}
+    steps.publish_last(decision(serialized | body))
 
 
-def _fail(evaluation: Evaluation, teller: Teller, refusal: DomainError, now: datetime) -> None:
-    error = {"code": refusal.code, "detail": str(refusal)}
-    with transaction.atomic():
-        _write(evaluation, teller, now, state=Evaluation.State.FAILED, error=error)
-        told = f"The evaluation failed ({refusal.code}): {refusal}"
-        teller.publish(log("DECISION", told, level="ERROR"))
+@transaction.atomic
+def _store_error(evaluation: Evaluation, steps: StepPublisher, error: DomainError) -> None:
+    stored = {"code": error.code, "detail": str(error)}
+    _settle(evaluation, steps, state=Evaluation.State.FAILED, error=stored)
+    record(evaluation.session_id, "evaluation_settled", error.code)
+    text = f"The evaluation failed ({error.code}): {error}"
+    steps.publish_last(log("DECISION", text, level="ERROR"))
 
 
-def _write(evaluation: Evaluation, teller: Teller, now: datetime, **outcome: Any) -> None:
-    this = Evaluation.objects.filter(pk=evaluation.pk)
-    if not this.settle(leased_until=teller.leased_until, settled_at=Now(), **outcome):
+def _settle(evaluation: Evaluation, steps: StepPublisher, **result: Any) -> None:
+    rows = Evaluation.objects.filter(pk=evaluation.pk)
+    if not rows.settle(leased_until=steps.leased_until, settled_at=Now(), **result):
         raise LeaseLost
-    detail = outcome.get("decision") or outcome["error"]["code"]
-    note(evaluation.session_id, "evaluation_settled", detail)

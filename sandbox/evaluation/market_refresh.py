@@ -1,4 +1,4 @@
-"""Keeps the market of the regions in use fresh, with the credentials of a session that is there."""
+"""Refreshes the market of the regions in use, with the credentials of an active session."""
 
 import logging
 from collections.abc import Iterator
@@ -19,31 +19,30 @@ TIME_LIMIT = 120.0  # [s] for one region and product
 
 
 def refresh_market(*, now: datetime) -> int:
-    """Refresh what evaluations look at in the regions in use; return how many refreshes worked."""
+    """Refresh the types that evaluations watch, by region; return how many refreshes succeeded."""
     in_use = SandboxSession.objects.active(at=now).values("aws_region")
     watched = WatchedType.objects.filter(region__in=in_use).order_by("region", "product")
-    refreshed = 0
-    for region, name in watched.values_list("region", "product").distinct():
-        product = next(each for each in PRODUCTS if each.description == name)
-        try:
-            deadline = Deadline.after(TIME_LIMIT)
-            done = refresh_region(
-                _accesses(region, now), product=product, deadline=deadline, now=now
-            )
-        except DomainError as refusal:
-            logger.warning("the market of %s is not refreshed: %s", region, refusal)
-            continue
-        except Exception:
-            logger.exception("the market of %s could not be refreshed", region)
-            continue
-        refreshed += done is not None
-    return refreshed
+    pairs = watched.values_list("region", "product").distinct()
+    return sum(_refresh(region, product, now) for region, product in pairs)
+
+
+def _refresh(region: str, name: str, now: datetime) -> bool:
+    product = next(product for product in PRODUCTS if product.description == name)
+    deadline = Deadline.after(TIME_LIMIT)
+    try:
+        accesses = _accesses(region, now)
+        return refresh_region(accesses, product=product, deadline=deadline, now=now) is not None
+    except DomainError as error:
+        logger.warning("the market of %s was not refreshed: %s", region, error)
+    except Exception:
+        logger.exception("the market of %s could not be refreshed", region)
+    return False
 
 
 def _accesses(region: str, now: datetime) -> Iterator[AwsAccess]:
-    """Yield what a live session of the region lets us in with, the newest first."""
+    """Yield access to the region with each active session's credentials, the newest first."""
     for session in SandboxSession.objects.active(at=now).filter(aws_region=region):
         try:
             yield AwsAccess(vault.unseal(session), region)
-        except DomainError as refusal:
-            logger.warning("session %s cannot refresh the market: %s", session.pk, refusal)
+        except DomainError as error:
+            logger.warning("session %s cannot refresh the market: %s", session.pk, error)

@@ -1,4 +1,4 @@
-"""Tells the steps of an evaluation, each once, however often the evaluation is taken up again."""
+"""Publishes the steps of an evaluation, each once, even if several runs work on it in turn."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,41 +12,40 @@ from streaming.publish import publish
 
 
 class LeaseLost(Exception):
-    """Another run has the evaluation, or it is settled: this run stops and says nothing."""
+    """Another run holds the evaluation, or it is settled: this run must stop."""
 
 
 @dataclass
-class Teller:
-    """Speaks for the run that holds the lease, and for no other."""
+class StepPublisher:
+    """Publishes for the run that holds the lease."""
 
     evaluation_id: UUID
     stream_id: UUID
     leased_until: datetime
-    told: list[str]  # the steps that were told when the lease was taken, and since
-    kept: list[Line] = field(default_factory=list, init=False)
+    published_steps: list[str]  # by this run and those before it
+    buffer: list[Line] = field(default_factory=list, init=False)
 
     @transaction.atomic
-    def tell(self, step: str, *lines: Line) -> None:
+    def publish(self, step: str, line: Line) -> None:
         """
-        Publish the lines of a step, unless a run before this one has.
+        Publish the line of a step, unless a previous run has.
 
-        :raises LeaseLost: the lease is no longer ours
+        :raises LeaseLost: this run no longer holds the lease
         """
-        if step in self.told:
+        if step in self.published_steps:
             return
-        held = Evaluation.objects.pending().filter(
-            pk=self.evaluation_id, leased_until=self.leased_until
-        )
-        if not held.update(told=[*self.told, step]):
+        published_steps = [*self.published_steps, step]
+        rows = Evaluation.objects.filter(pk=self.evaluation_id)
+        if not rows.settle(leased_until=self.leased_until, published_steps=published_steps):
             raise LeaseLost
-        self.told.append(step)
-        publish(self.stream_id, *lines)
+        self.published_steps.append(step)
+        publish(self.stream_id, line)
 
-    def keep(self, step: str, line: Line) -> None:
-        """Keep the line of a step for the last publishing, which is about to come."""
-        if step not in self.told:
-            self.kept.append(line)
+    def add_to_buffer(self, step: str, line: Line) -> None:
+        """Buffer the line of a step until the last line is published."""
+        if step not in self.published_steps:
+            self.buffer.append(line)
 
-    def publish(self, line: Line) -> None:
-        """Publish what is kept and the last line, in the transaction that settles it."""
-        publish(self.stream_id, *self.kept, line)
+    def publish_last(self, line: Line) -> None:
+        """Publish the buffered lines and the last one, in the transaction of the result."""
+        publish(self.stream_id, *self.buffer, line)

@@ -125,7 +125,7 @@ def _stages(evaluation: Evaluation | None) -> list[Stage]:
 
 def _unfinished(evaluation: Evaluation) -> list[Stage]:
     """Return the stages of an evaluation that is pending or has failed."""
-    published = evaluation.told
+    published = evaluation.published_steps
     current = next((name for name in STAGES if name not in published), None)
     statuses = dict.fromkeys(STAGES, "waiting") | dict.fromkeys(published, "done")
     if current is not None:

@@ -77,7 +77,7 @@ def _with_last(sessions: Any) -> Any:
 
 def _evaluations(sessions: Sequence[Any]) -> Mapping[Any, Evaluation]:
     """Return the last evaluation of each session by id, without its large columns."""
-    last = Evaluation.objects.defer("packed_pools", "outcome", "told").annotate(
+    last = Evaluation.objects.defer("packed_pools", "outcome", "published_steps").annotate(
         target_type=KT("outcome__target__instance_type"),
         target_zone=KT("outcome__target__availability_zone"),
         target_purchase=KT("outcome__target__purchase"),

@@ -156,7 +156,7 @@ class TestFallingBack:
         assert said in fallback["reason"]
         [warning] = warnings(session)
         assert said in warning
-        assert "advisor-prior 1 is asked instead" in warning
+        assert "advisor-prior 1 is used instead" in warning
         kept = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
         assert (kept.model, kept.model_fallback) == (champion, fallback)
 

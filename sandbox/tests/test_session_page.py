@@ -222,7 +222,7 @@ def test_a_failed_evaluation_says_why_and_what_to_do(aws):
 def test_a_running_evaluation_is_shown_as_far_as_it_has_come():
     session = a_session()
     evaluation = an_evaluation(session)
-    Evaluation.objects.filter(pk=evaluation.pk).update(told=["aws", "input", "hardware"])
+    Evaluation.objects.filter(pk=evaluation.pk).update(published_steps=["aws", "input", "hardware"])
 
     page = shown(session).content.decode()
 

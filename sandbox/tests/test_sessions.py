@@ -136,7 +136,7 @@ class TestOpening:
         )
 
         assert refused.status_code == 400
-        assert "fresher" in refused.json()["errors"]["credentials_expire_at"][0]
+        assert "newer credentials" in refused.json()["errors"]["credentials_expire_at"][0]
         assert opened.status_code == 201
 
     def test_nobody_opens_one_without_signing_in(self, client):

@@ -6,9 +6,8 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from accounts.models import User
-from sandbox import services, tasks
+from sandbox import services, session_counts, sweeps, tasks
 from sandbox.cleanup import jobs as cleanup
-from sandbox.cleanup import sweeps
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
@@ -94,7 +93,7 @@ class TestExpiry:
 
         swept = sweeps.cleanup_expired_sessions(now=now)
 
-        assert swept.due.expiries == [(soon.pk, soon.expires_at)]
+        assert swept.pending.expiries == [(soon.pk, soon.expires_at)]
 
 
 class TestOneFailing:
@@ -128,7 +127,7 @@ class TestLostNudges:
             session=session, now=timezone.now() - timedelta(minutes=1)
         )
 
-        due = sweeps.find_due(now=timezone.now(), older_than=sweeps.NUDGED_FOR)
+        due = sweeps.pending_work(now=timezone.now(), older_than=sweeps.ENQUEUED_FOR)
 
         assert [pk for pk, _ in due.evaluations] == [evaluation.pk]
         assert [pk for pk, _ in due.preflights] == [session.pk]
@@ -136,7 +135,7 @@ class TestLostNudges:
     def test_young_ones_are_left_to_their_nudge(self):
         an_evaluation()
 
-        due = sweeps.find_due(now=timezone.now(), older_than=sweeps.NUDGED_FOR)
+        due = sweeps.pending_work(now=timezone.now(), older_than=sweeps.ENQUEUED_FOR)
 
         assert (due.evaluations, due.preflights) == ([], [])
 
@@ -145,7 +144,7 @@ class TestLostNudges:
         later = timezone.now() + timedelta(minutes=2)
         Evaluation.objects.update(leased_until=later)
 
-        due = sweeps.find_due(now=timezone.now())
+        due = sweeps.pending_work(now=timezone.now())
 
         assert due.evaluations == [(evaluation.pk, later)]
 
@@ -153,7 +152,7 @@ class TestLostNudges:
         evaluation = an_evaluation()
         Evaluation.objects.update(leased_until=timezone.now() + timedelta(minutes=2))
 
-        sweeps.release_leases()
+        sweeps.revoke_all_leases()
 
         assert Evaluation.objects.get(pk=evaluation.pk).leased_until is None
 
@@ -163,7 +162,7 @@ class TestCounts:
         session, other = a_session(), a_session()
         User.objects.filter(pk=session.user_id).update(active_sessions_count=7)
 
-        wrong = sweeps.update_session_counts(now=timezone.now())
+        wrong = session_counts.update_session_counts(now=timezone.now())
 
         assert wrong == 1
         assert set(User.objects.values_list("active_sessions_count", flat=True)) == {1}

@@ -58,7 +58,7 @@ def sessions_by_state() -> dict[str, int]:
 def unfinished_sessions(limit: int = 20) -> QuerySet[SandboxSession]:
     """Return sessions that should have ended, with ``since``, when their end began."""
     newest = SandboxAction.objects.filter(session=OuterRef("pk")).order_by("-created_at")
-    unfinished = SandboxSession.objects.to_clean_up().select_related("user")
+    unfinished = SandboxSession.cleanups.pending().select_related("user")
     since = Subquery(newest.values("created_at")[:1])
     return unfinished.defer("sealed_credentials").annotate(since=since).order_by("since")[:limit]
 

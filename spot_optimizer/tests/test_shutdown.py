@@ -122,7 +122,7 @@ def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
         platform.emulator("/delay", action="*", seconds=9, times=1000)
         path = f"/api/v1/sandbox/sessions/{session['session_id']}/evaluate"
         platform.ask("POST", path, {}, token, Prefer="respond-async")
-        until(lambda: "Asking AWS about" in str(platform.lines(session["session_id"], token)))
+        until(lambda: "Reading i-" in str(platform.lines(session["session_id"], token)))
         since = time.monotonic()
 
         platform.process.send_signal(signal.SIGTERM)

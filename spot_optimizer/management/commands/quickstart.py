@@ -16,8 +16,7 @@ from django_celery_beat.models import PeriodicTask
 
 from accounts import sign_in_links as links
 from accounts.models import User
-from sandbox import tasks
-from sandbox.cleanup import sweeps
+from sandbox import sweeps, tasks
 from spot_optimizer.bootstrap import quickstart as quick_start
 from spot_optimizer.bootstrap.local_aws import LocalAws
 from spot_optimizer.server.daphne_server import build_server, is_free
@@ -59,10 +58,10 @@ class Command(BaseCommand):
         self._say("Stopped. Sessions and streams are kept: the next start takes them up.")
 
     def _serve(self, port: int, facts: dict[str, Any]) -> None:
-        sweeps.release_leases()
+        sweeps.revoke_all_leases()
         server = build_server(settings.API_HOST, port)
         with EmbeddedWorker():
-            tasks.nudge(sweeps.find_due(now=timezone.now(), older_than=timedelta()))
+            tasks.enqueue(sweeps.pending_work(now=timezone.now(), older_than=timedelta()))
             self._say_where(facts)
             server.run()
 

@@ -164,7 +164,11 @@ def test_nothing_asks_a_health_check_yet():
         if "health_check_url" in path.read_text() and not {"tests", "migrations"} & set(path.parts)
     ]
 
-    assert sorted(users) == ["sandbox/models.py", "sandbox/serializers.py", "sandbox/services.py"]
+    assert sorted(users) == [
+        "sandbox/api/serializers.py",
+        "sandbox/models/session.py",
+        "sandbox/services.py",
+    ]
 
 
 class Proxy(socketserver.ThreadingTCPServer):
