@@ -9,6 +9,7 @@ from celery.contrib.testing.worker import start_worker
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 pytest_plugins = ["spot_optimizer.emulator.testing"]
 
@@ -59,6 +60,23 @@ def _is_transactional(item: pytest.Item) -> bool:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _static_files() -> Iterator[None]:
+    """List the static files once: each test client has its own WhiteNoise, which lists them all."""
+    files: dict[str, Any] = {}
+    list_files = WhiteNoiseMiddleware.add_files_from_finders
+
+    def reuse(middleware: WhiteNoiseMiddleware) -> None:
+        if not files:
+            list_files(middleware)
+            files.update(middleware.files)
+        middleware.files = files
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", reuse)
+        yield
+
+
 @pytest.fixture
 def aws(emulator: Any, settings: Any) -> Any:
     """The local AWS, with the platform pointed at it: only the endpoint differs from AWS."""
@@ -92,3 +110,4 @@ def worker(transactional_db: None) -> Iterator[None]:
     app.control.purge()
     with start_worker(app, pool="threads", concurrency=4, perform_ping_check=False):
         yield
+        app.control.shutdown()  # otherwise its loop ends only after a wait of two seconds
