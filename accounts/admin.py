@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 
 from accounts import services
 from accounts.models import TokenFamily, User
-from accounts.pages.forms import PasswordForm, SlowedAdminLoginForm, UserAddForm, UserEditForm
+from accounts.pages.forms import PasswordForm, ThrottledAdminLoginForm, UserAddForm, UserEditForm
 
-admin.site.login_form = SlowedAdminLoginForm
+admin.site.login_form = ThrottledAdminLoginForm
 admin.site.unregister(Group)  # rights come from the role alone
 
 

@@ -1,8 +1,8 @@
 """
-How often somebody may ask.
+Rate limits.
 
-Counted in Django's cache, in windows that begin with the first request. Counting is one atomic
-step, so simultaneous requests do not share a place.
+Requests are counted in Django's cache, in fixed windows that begin with the first request. The
+increment is atomic, so simultaneous requests are all counted.
 """
 
 import logging
@@ -18,32 +18,32 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.rate_limits import hit
-from spot_optimizer.errors import Unavailable
+from spot_optimizer.errors import LimitExceeded, Unavailable
 
 if TYPE_CHECKING:
-    from rest_framework.views import APIView  # which itself imports this file
+    from rest_framework.views import APIView  # imports this module for its settings
 
 logger = logging.getLogger(__name__)
 
 PERIODS = {"s": 1, "min": 60, "h": 3600, "d": 86400}  # [s]
 
 
-def seconds_to_wait(scope: str, who: str, rate: str) -> int:
+def seconds_to_wait(scope: str, client: str, rate: str) -> int:
     """
-    Count one request of ``who``; return how long until the next one is allowed, 0 for this one.
+    Count one request; return the seconds until the next one is allowed, 0 if this one is.
 
-    ``rate`` is written as ``10/min``.
+    ``rate`` has the form ``10/min``.
     """
-    most, period = int(rate.split("/")[0]), PERIODS[rate.split("/")[1]]
-    hits = hit(f"throttle:{scope}:{sha256(who.encode()).hexdigest()}", period)
-    return 0 if hits.so_far <= most else max(1, ceil(hits.ends_in))
+    limit, period = int(rate.split("/")[0]), PERIODS[rate.split("/")[1]]
+    hits = hit(f"throttle:{scope}:{sha256(client.encode()).hexdigest()}", period)
+    return 0 if hits.so_far <= limit else max(1, ceil(hits.ends_in))
 
 
 def login_wait(request: HttpRequest | Request, email: object) -> int:
     """
-    Count one attempt at a password; return how long until the next one is allowed. [s]
+    Count one sign-in attempt; return how long until the next one is allowed. [s]
 
-    :raises Unavailable: we cannot count
+    :raises Unavailable: the cache is down
     """
     try:
         waits = [seconds_to_wait("address", address_of(request), settings.THROTTLE_LOGIN_ADDRESS)]
@@ -51,7 +51,7 @@ def login_wait(request: HttpRequest | Request, email: object) -> int:
             account = email.strip().lower()
             waits.append(seconds_to_wait("account", account, settings.THROTTLE_LOGIN))
     except (RedisError, OSError) as error:
-        raise Unavailable("Log-in is not possible right now. Try again in a moment.") from error
+        raise Unavailable("Sign-in is temporarily unavailable. Try again in a moment.") from error
     return max(waits)
 
 
@@ -59,16 +59,26 @@ def register_wait(request: HttpRequest | Request) -> int:
     """
     Count one registration; return how long until the next one is allowed. [s]
 
-    :raises Unavailable: we cannot count
+    :raises Unavailable: the cache is down
     """
     try:
         return seconds_to_wait("register", address_of(request), settings.THROTTLE_REGISTER)
     except (RedisError, OSError) as error:
-        raise Unavailable("We cannot register you now. Try again in a moment.") from error
+        raise Unavailable("Registration is temporarily unavailable. Try again soon.") from error
+
+
+def enforce(wait: int) -> None:
+    """
+    Reject the request if the next one is allowed only after ``wait`` seconds.
+
+    :raises LimitExceeded: ``wait`` is not 0
+    """
+    if wait:
+        raise LimitExceeded(f"Too many attempts. Try again in {wait} seconds.", retry_after=wait)
 
 
 def address_of(request: HttpRequest | Request) -> str:
-    """Return the client's address: what the outermost of NUM_PROXIES saw, not what clients say."""
+    """Return the address that the outermost of NUM_PROXIES saw; clients can forge the others."""
     return str(BaseThrottle().get_ident(request) or "")  # type: ignore[arg-type]
 
 
@@ -84,19 +94,19 @@ class CountingThrottle(ABC, BaseThrottle):
 
     @abstractmethod
     def count(self, request: Request) -> int:
-        """Count this request; return how long to wait, 0 if it may pass. [s]"""
+        """Count this request; return how long to wait, 0 if it is allowed. [s]"""
 
 
 class ApiThrottle(CountingThrottle):
-    """Everything, per user or, signed out, per address. Without a cache all may pass."""
+    """All requests, per user or per address if anonymous. Not enforced while the cache is down."""
 
     def count(self, request: Request) -> int:
         user = request.user
-        who = f"user {user.pk}" if user.is_authenticated else f"address {address_of(request)}"
+        client = f"user {user.pk}" if user.is_authenticated else f"address {address_of(request)}"
         try:
-            return seconds_to_wait("api", who, settings.THROTTLE_API)
+            return seconds_to_wait("api", client, settings.THROTTLE_API)
         except (RedisError, OSError):
-            logger.warning("the cache is away, requests are not counted", exc_info=True)
+            logger.warning("cache unavailable, requests are not rate limited", exc_info=True)
             return 0
 
 
@@ -106,7 +116,7 @@ class RegisterThrottle(CountingThrottle):
 
 
 class LoginThrottle(CountingThrottle):
-    """Guesses at a password, per account and per address."""
+    """Sign-in attempts, per account and per address."""
 
     def count(self, request: Request) -> int:
         body = request.data
@@ -114,7 +124,7 @@ class LoginThrottle(CountingThrottle):
 
 
 class PasswordThrottle(CountingThrottle):
-    """Guesses at the current password, by whoever holds an access token."""
+    """Attempts to change the password, which an access token alone does not authorize."""
 
     def count(self, request: Request) -> int:
         return login_wait(request, getattr(request.user, "email", None))

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AdminPasswordChangeForm, BaseUserCreationForm
 from django.core.exceptions import ValidationError
@@ -8,23 +9,46 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import services
+from accounts.api.serializers import LoginIn, RegisterIn
 from accounts.models import User
-from accounts.throttles import login_wait
+from accounts.throttles import enforce, login_wait
+from spot_optimizer.dashboard.forms import ApiForm, Text
 from spot_optimizer.errors import DomainError
 
 
-class SlowedAdminLoginForm(AdminAuthenticationForm):
-    """A log-in to the admin is slowed as one for tokens is, by the same counts."""
+class SignInForm(ApiForm):
+    serializer = LoginIn
+
+    email = Text(label="E-mail", widget=forms.EmailInput, autocomplete="username")
+    password = Text(label="Password", widget=forms.PasswordInput, autocomplete="current-password")
+
+
+class RegisterForm(ApiForm):
+    serializer = RegisterIn
+
+    email = Text(label="E-mail", widget=forms.EmailInput, autocomplete="username")
+    username = Text(
+        label="User name", autocomplete="nickname", help_text="Letters, digits and . _ @ + -"
+    )
+    full_name = Text(label="Full name (optional)", required=False, autocomplete="name")
+    password = Text(
+        label="Password",
+        widget=forms.PasswordInput,
+        autocomplete="new-password",
+        help_text="At least 8 characters, and not a commonly used password.",
+    )
+
+
+class ThrottledAdminLoginForm(AdminAuthenticationForm):
+    """The admin's sign-in counts toward the same rate limits as the API's."""
 
     request: HttpRequest
 
     def clean(self) -> dict[str, Any]:
         try:
-            wait = login_wait(self.request, self.cleaned_data.get("username"))
-        except DomainError as refusal:
-            raise ValidationError(str(refusal)) from refusal
-        if wait:
-            raise ValidationError(f"Too many attempts. Try again in {wait} seconds.")
+            enforce(login_wait(self.request, self.cleaned_data.get("username")))
+        except DomainError as error:
+            raise ValidationError(str(error)) from error
         return super().clean()
 
 
@@ -47,13 +71,13 @@ class UserEditForm(ModelForm):
                 role=fields.get("role"),
                 is_active=fields.get("is_active"),
             )
-        except services.LastAdmin as refusal:
-            raise ValidationError(str(refusal)) from refusal
+        except services.LastAdmin as error:
+            raise ValidationError(str(error)) from error
         return fields
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """An administrator's new password for somebody ends all their log-ins."""
+    """Setting a user's password ends all sign-ins of that user."""
 
     def save(self, commit: bool = True) -> User:  # noqa: FBT001, FBT002  # as Django calls it
         user: User = super().save(commit)

@@ -1,4 +1,4 @@
-"""Signing in, registering and signing out in a browser."""
+"""Sign-in, registration and sign-out in a browser."""
 
 from django.conf import settings
 from django.contrib import auth
@@ -8,37 +8,13 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from rest_framework.exceptions import APIException
 
-from accounts import services
-from accounts import sign_in_links as links
-from accounts.api.serializers import LoginIn, RegisterIn
+from accounts import services, sign_in_links
 from accounts.models import User
-from accounts.throttles import login_wait, register_wait
-from spot_optimizer.api.parsers import validated
-from spot_optimizer.dashboard.forms import Field, Refusal, body_of, form_page, told_of
+from accounts.pages.forms import RegisterForm, SignInForm
+from accounts.throttles import enforce, login_wait, register_wait
+from spot_optimizer.dashboard.forms import ApiForm, form_page
 from spot_optimizer.dashboard.pages import public_page
-from spot_optimizer.errors import DomainError, LimitExceeded
-
-EMAIL = Field("email", "E-mail", "email", is_required=True, autocomplete="username")
-PASSWORD = Field(
-    "password", "Password", "password",
-    is_required=True, is_secret=True, autocomplete="current-password",
-)  # fmt: skip
-SIGN_IN = (EMAIL, PASSWORD)
-REGISTER = (
-    EMAIL,
-    Field(
-        "username", "User name", is_required=True, autocomplete="nickname",
-        help="Letters, digits and . _ @ + -",
-    ),
-    Field("full_name", "Full name (optional)", autocomplete="name"),
-    Field(
-        "password", "Password", "password",
-        is_required=True, is_secret=True, autocomplete="new-password",
-        help="At least 8 characters, and none that everybody uses.",
-    ),
-)  # fmt: skip
 
 
 @public_page
@@ -46,16 +22,13 @@ REGISTER = (
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        return redirect(_next(request))
+        return redirect(_next_url(request))
     if request.method != "POST":
-        return _form(request, "sign_in", SIGN_IN)
-    body = body_of(SIGN_IN, request.POST)
-    try:
-        _slow(login_wait(request, body.get("email")))
-        user = services.get_by_password(**validated(LoginIn, body))
-    except (DomainError, APIException) as refusal:
-        return _form(request, "sign_in", SIGN_IN, refusal)
-    return _signed_in(request, user)
+        return _form_page(request, "sign_in", SignInForm())
+    form = SignInForm(request.POST)
+    email = request.POST.get("email") or None
+    user = form.submit(services.get_by_password, before=lambda: enforce(login_wait(request, email)))
+    return _signed_in(request, user) if user else _form_page(request, "sign_in", form)
 
 
 @public_page
@@ -63,26 +36,22 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        return redirect(_next(request))
+        return redirect(_next_url(request))
     if request.method != "POST":
-        return _form(request, "register", REGISTER)
-    try:
-        _slow(register_wait(request))
-        user = services.register(**validated(RegisterIn, body_of(REGISTER, request.POST)))
-    except (DomainError, APIException) as refusal:
-        return _form(request, "register", REGISTER, refusal)
-    return _signed_in(request, user)
+        return _form_page(request, "register", RegisterForm())
+    form = RegisterForm(request.POST)
+    user = form.submit(services.register, before=lambda: enforce(register_wait(request)))
+    return _signed_in(request, user) if user else _form_page(request, "register", form)
 
 
 @public_page
-@require_GET
+@require_GET  # not HEAD: a link preview would use up the link
 def sign_in_by_link(request: HttpRequest) -> HttpResponse:
-    # By GET alone: a HEAD, as programs look at links, would spend it.
     try:
-        user = links.spend(request.GET.get("token", ""), now=timezone.now())
-    except links.LinkUsed:
-        if request.user.is_authenticated:  # it was clicked twice
-            return redirect(_next(request))
+        user = sign_in_links.redeem(request.GET.get("token", ""), now=timezone.now())
+    except sign_in_links.LinkUsed:
+        if request.user.is_authenticated:  # the link was clicked twice
+            return redirect(_next_url(request))
         raise
     return _signed_in(request, user)
 
@@ -94,32 +63,19 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("sign-in")
 
 
-def _form(
-    request: HttpRequest, name: str, fields: tuple[Field, ...], refusal: Refusal | None = None
-) -> HttpResponse:
-    told = told_of(refusal) if refusal else None
-    errors = told.errors if told else {}
-    context = {
-        "fields": [field.shown(request.POST, errors.get(field.name, [])) for field in fields],
-        "next": request.GET.urlencode(),
-    }
-    return form_page(request, f"dashboard/{name}.html", context, told)
-
-
-def _slow(wait: int) -> None:
-    if wait:
-        raise LimitExceeded(f"Too many attempts. Try again in {wait} seconds.", retry_after=wait)
+def _form_page(request: HttpRequest, name: str, form: ApiForm) -> HttpResponse:
+    return form_page(request, f"dashboard/{name}.html", form, next=request.GET.urlencode())
 
 
 def _signed_in(request: HttpRequest, user: User) -> HttpResponse:
     auth.login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-    return redirect(_next(request))
+    return redirect(_next_url(request))
 
 
-def _next(request: HttpRequest) -> str:
-    """Return where they wanted to go, if that is here."""
-    wanted = request.GET.get("next", "")
-    is_here = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+def _next_url(request: HttpRequest) -> str:
+    """Return ``?next=`` if it is on this host, otherwise the home page."""
+    url = request.GET.get("next", "")
+    is_local = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if is_here else resolve_url(settings.LOGIN_REDIRECT_URL)
+    return url if is_local else resolve_url(settings.LOGIN_REDIRECT_URL)

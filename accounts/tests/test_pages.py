@@ -240,7 +240,7 @@ class TestLink:
 
     def test_works_for_a_short_time_only(self, monkeypatch):
         token = links.sign_in_token(an_admin())
-        monkeypatch.setattr(links, "GOOD_FOR", timedelta(seconds=-1))
+        monkeypatch.setattr(links, "VALID_FOR", timedelta(seconds=-1))
 
         _, answer = by_link(token)
 
@@ -302,7 +302,7 @@ def test_of_simultaneous_uses_of_a_link_one_wins():
     def use() -> None:
         start.wait()
         try:
-            won.append(links.spend(token, now=timezone.now()))
+            won.append(links.redeem(token, now=timezone.now()))
         except links.LinkUsed:
             pass
         finally:

@@ -1,28 +1,26 @@
-"""The pages on which sessions are seen and opened."""
+"""The home page and the page for a new session."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from rest_framework.exceptions import APIException
 
 from accounts.models import User
 from sandbox.api.serializers import SessionIn
-from sandbox.models import SandboxSession
-from sandbox.pages import session_form
+from sandbox.pages.session_form import SessionForm, demo_values, policies
 from sandbox.pages.summaries import summaries_for
 from sandbox.queries import sessions_of
 from sandbox.services import open_session
 from spot_optimizer.api.parsers import validated
 from spot_optimizer.bootstrap.quickstart import Demo, demo
-from spot_optimizer.dashboard.forms import Refusal, form_page, told_of
+from spot_optimizer.dashboard.forms import form_page
 from spot_optimizer.dashboard.pages import login_required_page
-from spot_optimizer.errors import DomainError, Missing
+from spot_optimizer.errors import Missing
 
 
 @login_required_page
@@ -38,12 +36,10 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_session(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        return _form(request, _values(request))
-    try:
-        session = _open(session_form.body_of(request.POST), _user(request))
-    except (DomainError, APIException) as refusal:
-        return _form(request, request.POST, refusal)
-    return redirect("session", session.pk)
+        return _form_page(request, SessionForm(initial=_initial(request)))
+    form = SessionForm(request.POST)
+    session = form.submit(partial(open_session, user=_user(request), now=timezone.now()))
+    return redirect("session", session.pk) if session else _form_page(request, form)
 
 
 @login_required_page
@@ -51,47 +47,37 @@ def new_session(request: HttpRequest) -> HttpResponse:
 def demo_session(request: HttpRequest) -> HttpResponse:
     account = demo()
     if account is None:
-        raise Missing("There is no demo here. Open a session with keys of your own.")
+        raise Missing("There is no demo account here. Open a session with keys of your own.")
     user = _user(request)
-    body = session_form.demo_values(_fresh_instance(account, user), account)
-    session = _open(body, user)
+    fields = validated(SessionIn, demo_values(_unused_instance(account, user), account))
+    session = open_session(user=user, **fields, now=timezone.now())
     return redirect("session", session.pk)
 
 
-def _open(body: dict[str, Any], user: User) -> SandboxSession:
-    fields = validated(SessionIn, body)
-    return open_session(user=user, **fields, now=timezone.now())
+def _form_page(request: HttpRequest, form: SessionForm) -> HttpResponse:
+    texts = {mode: json.dumps(policy, indent=2) for mode, policy in policies().items()}
+    return form_page(
+        request,
+        "dashboard/new_session.html",
+        form,
+        policies=texts,
+        has_demo=demo() is not None,
+    )
 
 
-def _form(
-    request: HttpRequest, values: Mapping[str, Any], refusal: Refusal | None = None
-) -> HttpResponse:
-    told = told_of(refusal) if refusal else None
-    errors = told.errors if told else {}
-    groups = session_form.shown(values, errors, is_demo=told is None)
-    policies = {mode: json.dumps(each, indent=2) for mode, each in session_form.policies().items()}
-    context = {
-        "groups": groups,
-        "fields": [bound for group in groups.values() for bound in group],
-        "policies": policies,
-        "has_demo": demo() is not None,
-    }
-    return form_page(request, "dashboard/new_session.html", context, told)
-
-
-def _values(request: HttpRequest) -> dict[str, str]:
+def _initial(request: HttpRequest) -> dict[str, str]:
     account = demo() if "demo" in request.GET else None
     if account is None:
         return {}
-    return session_form.demo_values(_fresh_instance(account, _user(request)), account)
+    return demo_values(_unused_instance(account, _user(request)), account)
 
 
-def _fresh_instance(account: Demo, user: User) -> dict[str, str]:
-    """Return a demo instance that the user has no active session for, if there is one."""
-    taken = sessions_of(user).active(at=timezone.now()).values_list("instance_id", flat=True)
-    used = set(taken)
-    fresh = [each for each in account.instances if each["instance_id"] not in used]
-    return (fresh or account.instances)[0]
+def _unused_instance(account: Demo, user: User) -> dict[str, str]:
+    """Return a demo instance without an active session of the user, if there is one."""
+    active = sessions_of(user).active(at=timezone.now())
+    used = set(active.values_list("instance_id", flat=True))
+    unused = [each for each in account.instances if each["instance_id"] not in used]
+    return (unused or account.instances)[0]
 
 
 def _user(request: HttpRequest) -> User:

@@ -209,7 +209,7 @@ class TestNewSession:
         text = text_of(answer)
         assert answer.status_code == 400
         assert not SandboxSession.objects.exists()
-        at_field = text.split(f'id="id_{field}_about"')[1].split("</div>")[0]
+        at_field = text.split(f'id="id_{field}_error"')[1].split("</div>")[0]
         assert said in at_field
         assert f'<a href="#id_{field}">' in text
 
@@ -220,7 +220,7 @@ class TestNewSession:
 
         text = text_of(answer)
         assert 'value="i-0123456789abcdef0"' in text
-        assert "give them once more" in text
+        assert "Enter them once more" in text
         for planted in (KEY, SECRET, TOKEN, "a-shared-secret"):
             assert planted not in text
 
@@ -260,12 +260,12 @@ class TestNewSession:
         fields = re.findall(r'<input type="(?:text|password|datetime-local)"[^>]*>', text)
         assert len(fields) == 12
         assert all('autocomplete="off"' in field for field in fields)
-        assert re.search(r'<input type="password" id="id_aws_secret_key"', text)
+        assert re.search(r'<input type="password" name="aws_secret_key"', text)
 
     def test_names_each_field_to_screen_readers(self, client):
         text = text_of(client.get("/sessions/new"))
 
-        for name in re.findall(r'id="(id_[^"]+?)" name', text):
+        for name in re.findall(r'<(?:input|select)[^>]* id="(id_[^"]+?)"', text):
             assert f'<label for="{name}">' in text
 
     def test_shows_the_policy_of_both_modes(self, client):

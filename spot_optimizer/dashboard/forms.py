@@ -1,95 +1,118 @@
-"""
-What a form of a page looks like. What is right in it, the API's serializers and services say.
-"""
+"""Django forms whose validation is the API's: its serializers and services."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.template.loader import render_to_string
-from rest_framework.exceptions import APIException
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from rest_framework.exceptions import ValidationError
+from rest_framework.serializers import Serializer
 
 from spot_optimizer.api.exceptions import exception_handler
+from spot_optimizer.api.parsers import validated
 from spot_optimizer.errors import DomainError
 
-Refusal = DomainError | APIException
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One question of a form; ``kind`` is the input's type, ``select`` or ``checkbox``."""
+class Text(forms.CharField):
+    """A text input; whitespace is left to the serializer, as passwords may contain it."""
 
-    name: str
-    label: str
-    kind: str = "text"
-    help: str = ""
-    is_required: bool = False
-    is_secret: bool = False
-    autocomplete: str = "off"
-    choices: tuple[tuple[str, str], ...] = ()
-    initial: str = ""
-    placeholder: str = ""
-
-    def read(self, form: QueryDict) -> Any:
-        """Return what was sent, as JSON would say it; None for nothing."""
-        if self.kind == "checkbox":
-            return self.name in form
-        text = form.get(self.name, "")
-        return _number(text) if text and self.kind == "number" else text or None
-
-    def shown(
-        self, values: Mapping[str, Any], errors: list[str], *, is_demo: bool = False
-    ) -> dict[str, Any]:
-        """Return what its template needs; a secret is never sent back, but for a demo's."""
-        hides = self.is_secret and not is_demo
-        value = "" if hides else values.get(self.name, self.initial)
-        return {"field": self, "id": f"id_{self.name}", "value": value, "errors": errors}
+    def __init__(self, *, autocomplete: str = "off", placeholder: str = "", **options: Any) -> None:
+        super().__init__(strip=False, **options)
+        self.widget.attrs |= {"autocomplete": autocomplete}
+        if isinstance(self.widget, forms.TextInput):
+            self.widget.attrs |= {"autocapitalize": "none", "spellcheck": "false"}
+        if placeholder:
+            self.widget.attrs["placeholder"] = placeholder
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What was refused in a form, for its page."""
+class Number(Text):
+    """A decimal number; other text is left to the serializer to reject."""
 
-    status: HTTPStatus
-    detail: str
-    errors: Mapping[str, list[str]]
-    retry_after: str | None = None  # [s]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.widget.attrs["inputmode"] = "decimal"
 
-
-def body_of(fields: Iterable[Field], form: QueryDict) -> dict[str, Any]:
-    """Return the body that a program would send; what is left empty is not in it."""
-    read = {field.name: field.read(form) for field in fields}
-    return {name: value for name, value in read.items() if value is not None}
-
-
-def told_of(refusal: Refusal) -> Told:
-    """Say what the API says of the same refusal."""
-    answer = exception_handler(refusal, {})
-    if answer is None:  # a bug, as it is there
-        raise refusal
-    errors = answer.data.get("errors", {})
-    status, retry_after = HTTPStatus(answer.status_code), answer.headers.get("Retry-After")
-    return Told(status, answer.data["detail"], errors, retry_after)
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value) or ""
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
 
 
-def form_page(
-    request: HttpRequest, template: str, context: Mapping[str, Any], told: Told | None
-) -> HttpResponse:
-    """Return the page of a form, and what was refused in it as HTTP says it."""
-    text = render_to_string(template, {**context, "told": told}, request)
-    answer = HttpResponse(text, status=told.status if told else HTTPStatus.OK)
-    if told and told.retry_after:
-        answer.headers["Retry-After"] = told.retry_after
-    return answer
+class SecretTextInput(forms.PasswordInput):
+    """A visible input whose value is never rendered back."""
+
+    input_type = "text"
 
 
-def _number(text: str) -> float | int | str:
-    """Read a number; what is none is left for the serializer to refuse."""
-    for kind in (int, float):
+class ApiForm(forms.Form):
+    """``cleaned_data`` are the validated fields of ``serializer``."""
+
+    serializer: ClassVar[type[Serializer]]
+    status = HTTPStatus.OK
+    detail = ""  # why the service rejected the form as a whole
+    retry_after = ""  # [s]
+
+    def body(self) -> dict[str, Any]:
+        """Return the request body that an API client would send; empty fields are left out."""
+        empty = forms.Field.empty_values
+        return {name: value for name, value in self.cleaned_data.items() if value not in empty}
+
+    def clean(self) -> dict[str, Any]:
         try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+            return validated(self.serializer, self.body())
+        except ValidationError as error:
+            self._add_errors(dict(error.detail))  # type: ignore[arg-type]  # of a serializer
+            return {}
+
+    def submit(
+        self, service: Callable[..., T], *, before: Callable[[], None] | None = None
+    ) -> T | None:
+        """
+        Call ``service`` with the validated fields; on an error, return None and show it.
+
+        ``before`` runs first, even if the fields are not valid: it counts the attempt.
+        """
+        try:
+            if before is not None:
+                before()
+            if self.is_valid():
+                return service(**self.cleaned_data)
+            self.status = HTTPStatus.BAD_REQUEST
+        except DomainError as error:
+            self._add_domain_error(error)
+        return None
+
+    def _add_domain_error(self, error: DomainError) -> None:
+        response = exception_handler(error, {})
+        if response is None:
+            raise error
+        self.status = HTTPStatus(response.status_code)
+        self.retry_after = response.headers.get("Retry-After", "")
+        errors = response.data.get("errors", {})
+        self.detail = "" if errors else response.data["detail"]
+        self._add_errors(errors)
+
+    def _add_errors(self, errors: dict[str, Any]) -> None:
+        for name, messages in errors.items():
+            if isinstance(messages, dict):
+                self._add_errors(messages)
+            elif name not in self.fields:
+                self.add_error(None, messages)
+            elif not self.has_error(name):
+                self.add_error(name, messages)
+
+
+def form_page(request: HttpRequest, template: str, form: ApiForm, **context: Any) -> HttpResponse:
+    """Return the form's page, with the status and headers of the API's error response."""
+    response = render(request, template, {**context, "form": form}, status=form.status)
+    if form.retry_after:
+        response.headers["Retry-After"] = form.retry_after
+    return response

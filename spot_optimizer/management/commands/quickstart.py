@@ -86,7 +86,7 @@ class Command(BaseCommand):
     def _say_sign_in(self, base_url: str) -> None:
         if settings.IS_PRODUCTION:
             return
-        minutes = links.GOOD_FOR // timedelta(minutes=1)
+        minutes = links.VALID_FOR // timedelta(minutes=1)
         token = links.sign_in_token(User.objects.get(email=ADMIN_EMAIL))
         self._say(f"✓ Open the dashboard, signed in (works once, within {minutes} minutes):")
         self._say(f"  {base_url}{reverse('sign-in-link')}?token={token}")
