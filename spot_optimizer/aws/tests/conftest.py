@@ -15,50 +15,50 @@ KEY, SECRET, TOKEN = (
 )
 
 
-class Wire(ThreadingHTTPServer):
-    """An AWS that answers what a test tells it to, over HTTP, and keeps what it was asked."""
+class FakeAws(ThreadingHTTPServer):
+    """An HTTP server that returns the responses a test sets, and records the requests."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.answers: list[tuple[int, bytes, dict[str, str]]] = []
-        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), _RequestHandler)
+        self.responses: list[tuple[int, bytes, dict[str, str]]] = []
+        self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.woken = threading.Event()
+        self.stopped = threading.Event()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
 
-    def says(self, body, status=200, times=1, **headers):
+    def respond(self, body, status=200, times=1, **headers):
         content = body.encode() if isinstance(body, str) else body
-        self.answers += [(status, content, headers)] * times
+        self.responses += [(status, content, headers)] * times
 
-    def refuses(self, code, message="", status=400, times=1):
-        self.says(
+    def respond_error(self, code, message="", status=400, times=1):
+        self.respond(
             f"<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
             f"</Errors><RequestID>1</RequestID></Response>",
             status,
             times,
         )
 
-    def is_silent(self):
-        """Accept the next requests and answer nothing until the test is over."""
-        self.answers = []
+    def stop_responding(self):
+        """Accept the next requests and never respond to them."""
+        self.responses = []
 
 
-class _Answer(BaseHTTPRequestHandler):
-    server: Wire
+class _RequestHandler(BaseHTTPRequestHandler):
+    server: FakeAws
 
     def do_POST(self):
         length = int(self.headers.get("Content-Length") or 0)
-        self.server.asked.append(self.rfile.read(length).decode() or self.path)
+        self.server.requests.append(self.rfile.read(length).decode() or self.path)
         self.server.headers.append(dict(self.headers))
-        if not self.server.answers:
-            self.server.woken.wait()
+        if not self.server.responses:
+            self.server.stopped.wait()
             return
-        status, body, headers = self.server.answers.pop(0)
+        status, body, headers = self.server.responses.pop(0)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -73,12 +73,12 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def wire(settings) -> Iterator[Wire]:
-    server = Wire()
+def fake_aws(settings) -> Iterator[FakeAws]:
+    server = FakeAws()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     settings.AWS_ENDPOINT_URL = server.url
     yield server
-    server.woken.set()
+    server.stopped.set()
     server.shutdown()
     server.server_close()
 
@@ -94,7 +94,7 @@ def soon(seconds=20):
 
 @pytest.fixture
 def access(emulator, settings) -> AwsAccess:
-    """The emulator's account, in the region where its machines are."""
+    """The emulator's account, in the region of its first instance."""
     settings.AWS_ENDPOINT_URL = emulator.url
     region = emulator.instances()[0]["region"]
     return AwsAccess(Credentials(emulator.access_key, emulator.secret_key), region)

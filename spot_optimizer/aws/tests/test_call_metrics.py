@@ -1,4 +1,4 @@
-"""Whatever AWS, or who plays it, calls its errors: there are a few series, not one for each."""
+"""The number of metric series is bounded, whatever error codes AWS returns."""
 
 import pytest
 from prometheus_client import REGISTRY
@@ -11,7 +11,7 @@ from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 
 @pytest.fixture(autouse=True)
-def _no_codes_yet(monkeypatch):
+def no_codes(monkeypatch):
     monkeypatch.setattr(call_metrics, "_codes", set())
 
 
@@ -20,34 +20,34 @@ def counted(code):
     return REGISTRY.get_sample_value("spot_optimizer_aws_calls_total", labels) or 0
 
 
-def ask(access):
+def describe(access):
     with translated_errors(soon()):
         access.client("ec2").describe_instances()
 
 
-def test_invented_codes_are_one_kind(wire):
-    access, others = an_access(), counted("other")
+def test_codes_beyond_the_limit_are_counted_as_other(fake_aws):
+    access, other_before = an_access(), counted("other")
     for number in range(call_metrics.MAX_CODES + 6):
-        wire.refuses(f"Invented{number}")
+        fake_aws.respond_error(f"Invented{number}")
         with pytest.raises(AwsRefused):
-            ask(access)
+            describe(access)
 
     assert counted("Invented0") == 1
-    assert counted("other") - others == 6
+    assert counted("other") - other_before == 6
 
 
-def test_what_is_no_code_is_none(wire):
-    others = counted("other")
-    wire.refuses("with spaces, and more")
+def test_a_malformed_code_is_counted_as_other(fake_aws):
+    other_before = counted("other")
+    fake_aws.respond_error("with spaces, and more")
 
     with pytest.raises(AwsRefused):
-        ask(an_access())
+        describe(an_access())
 
-    assert counted("other") - others == 1
+    assert counted("other") - other_before == 1
 
 
-def test_an_answer_that_does_not_come_is_counted_too(wire):
-    wire.is_silent()
+def test_a_read_timeout_is_counted(fake_aws):
+    fake_aws.stop_responding()
     before = counted("ReadTimeoutError")
 
     with pytest.raises(AwsTimeout):

@@ -1,4 +1,4 @@
-"""Each thing we ask of AWS, asked of the emulator over the wire."""
+"""Each thing we ask of AWS, asked of the emulator over the fake_aws."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ def a_spot_instance(emulator):
 
 
 class TestCallerIdentity:
-    def test_tells_the_account(self, access, emulator):
+    def test_returns_the_account(self, access, emulator):
         identity = caller_identity(access, deadline=soon())
 
         assert identity.account == emulator.account_id
@@ -33,7 +33,7 @@ class TestCallerIdentity:
 
 
 class TestDescribeInstance:
-    def test_tells_what_an_evaluation_needs(self, access, emulator):
+    def test_returns_what_an_evaluation_needs(self, access, emulator):
         wanted = a_spot_instance(emulator)
 
         instance = describe_instance(access, wanted["instance_id"], deadline=soon())
@@ -46,7 +46,7 @@ class TestDescribeInstance:
         assert instance.platform_details == "Linux/UNIX"
         assert instance.launch_time.tzinfo is not None
 
-    def test_tells_on_demand_apart(self, access, emulator):
+    def test_recognizes_an_on_demand_instance(self, access, emulator):
         wanted = next(i for i in emulator.instances() if i["lifecycle"] != "spot")
 
         instance = describe_instance(access, wanted["instance_id"], deadline=soon())
@@ -54,7 +54,7 @@ class TestDescribeInstance:
         assert (instance.lifecycle, instance.spot_request_id) == ("on_demand", None)
 
     @pytest.mark.parametrize("instance_id", ["i-test-1", "i-0123456789abcdef0"])
-    def test_refuses_an_unknown_one_in_the_words_of_aws(self, access, instance_id):
+    def test_raises_the_error_code_of_aws_for_an_unknown_instance(self, access, instance_id):
         with pytest.raises(AwsRefused) as refusal:
             describe_instance(access, instance_id, deadline=soon())
 
@@ -64,36 +64,36 @@ class TestDescribeInstance:
         }
 
     @pytest.mark.parametrize(
-        ("named", "told"),
+        ("element", "expected"),
         [
             ("<bootMode>uefi</bootMode>", "uefi"),
             ("<bootMode>uefi-preferred</bootMode>", None),
             ("", None),
         ],
     )
-    def test_tells_a_boot_mode_that_is_the_only_one(self, wire, named, told):
-        wire.says(
+    def test_returns_a_boot_mode_only_if_it_is_the_only_one(self, fake_aws, element, expected):
+        fake_aws.respond(
             "<DescribeInstancesResponse><reservationSet><item><instancesSet><item>"
             "<instanceId>i-1</instanceId><imageId>ami-1</imageId><instanceType>m5.large"
             "</instanceType><placement><availabilityZone>us-east-1a</availabilityZone></placement>"
             "<instanceState><name>running</name></instanceState><architecture>x86_64"
             "</architecture><virtualizationType>hvm</virtualizationType>"
-            f"<launchTime>2026-01-01T00:00:00.000Z</launchTime>{named}"
+            f"<launchTime>2026-01-01T00:00:00.000Z</launchTime>{element}"
             "</item></instancesSet></item></reservationSet></DescribeInstancesResponse>"
         )
 
         instance = describe_instance(an_access(), "i-1", deadline=soon())
 
-        assert instance.boot_mode == told
+        assert instance.boot_mode == expected
         assert instance.launch_time == datetime(2026, 1, 1, tzinfo=UTC)
         assert instance.platform_details == "Linux/UNIX"
 
 
 class TestTypes:
-    def test_tells_facts_of_named_types(self, access):
+    def test_returns_the_facts_of_named_types(self, access):
         facts = {
-            this.name: this
-            for this in instance_types_named(access, ["m5.large", "g4dn.xlarge"], deadline=soon())
+            row.name: row
+            for row in instance_types_named(access, ["m5.large", "g4dn.xlarge"], deadline=soon())
         }
 
         m5, g4dn = facts["m5.large"], facts["g4dn.xlarge"]
@@ -104,25 +104,25 @@ class TestTypes:
         assert (g4dn.accelerator, g4dn.accelerators) == ("NVIDIA T4", 1)
         assert g4dn.local_storage_gb == 125
 
-    def test_a_share_of_an_accelerator_is_not_a_whole_one(self, access):
+    def test_names_a_fraction_of_a_gpu_differently(self, access):
         [facts] = instance_types_named(access, ["g6f.2xlarge"], deadline=soon())
 
         assert (facts.accelerator, facts.accelerators) == ("NVIDIA L4, 0.25 of one", 1)
 
-    def test_asks_for_all_pages_of_what_is_comparable(self, access):
+    def test_requests_all_pages_of_comparable_types(self, access):
         pages = list(
             comparable_instance_types(
                 access, architecture="x86_64", vcpus=[1, 2, 3, 4], deadline=soon()
             )
         )
 
-        facts = [this for page in pages for this in page]
+        facts = [row for page in pages for row in page]
         assert len(pages) > 1
-        assert {this.vcpu for this in facts} == {1, 2, 4}
-        assert all("x86_64" in this.architectures for this in facts)
-        assert len({this.name for this in facts}) == len(facts)
+        assert {row.vcpu for row in facts} == {1, 2, 4}
+        assert all("x86_64" in row.architectures for row in facts)
+        assert len({row.name for row in facts}) == len(facts)
 
-    def test_refuses_an_unknown_name(self, access):
+    def test_raises_for_an_unknown_name(self, access):
         with pytest.raises(AwsRefused) as refusal:
             instance_types_named(access, ["m5.nothing"], deadline=soon())
 
@@ -130,7 +130,7 @@ class TestTypes:
 
 
 class TestZoneIds:
-    def test_maps_the_names_of_the_account(self, access):
+    def test_maps_zone_names_to_ids(self, access):
         zones = zone_ids(access, deadline=soon())
 
         assert all(name.startswith(access.region) for name in zones)
@@ -138,20 +138,20 @@ class TestZoneIds:
 
 
 class TestSpotPrices:
-    def ask(self, access, **how):
-        asked = {
+    def fetch(self, access, **changes):
+        arguments = {
             "instance_types": ["m5.large", "c5.large"],
             "products": ["Linux/UNIX"],
             "zone_ids": zone_ids(access, deadline=soon()),
             "since": datetime.now(UTC) - timedelta(days=8),
             "deadline": soon(),
         }
-        return list(spot_prices(access, **asked | how))
+        return list(spot_prices(access, **arguments | changes))
 
-    def test_of_each_pool_begin_with_the_one_in_force(self, access):
+    def test_include_the_price_in_force_at_the_start(self, access):
         since = datetime.now(UTC) - timedelta(days=2)
 
-        prices = [price for page in self.ask(access, since=since) for price in page]
+        prices = [price for page in self.fetch(access, since=since) for price in page]
 
         first = {}
         for price in sorted(prices, key=lambda price: price.at):
@@ -161,22 +161,22 @@ class TestSpotPrices:
         assert all(price.product == "Linux/UNIX" for price in prices)
         assert all(price.price > 0 for price in prices)
 
-    def test_come_page_by_page_until_the_last(self, access):
+    def test_are_yielded_page_by_page(self, access):
         names = [
-            this.name
+            row.name
             for page in comparable_instance_types(
                 access, architecture="x86_64", vcpus=[2, 4], deadline=soon()
             )
-            for this in page
+            for row in page
         ]
 
-        pages = self.ask(access, instance_types=names)
+        pages = self.fetch(access, instance_types=names)
 
         assert len(pages) > 1
         keys = [(*price[:3], price.at) for page in pages for price in page]
         assert len(set(keys)) == len(keys)
 
-    def test_stop_at_the_deadline_between_two_pages(self, access):
+    def test_are_not_requested_after_the_deadline(self, access):
         pages = spot_prices(
             access,
             instance_types=["m5.large"],
@@ -191,7 +191,7 @@ class TestSpotPrices:
 
 
 class TestOnDemandPrices:
-    def test_of_a_region_have_one_price_for_each_type(self, access):
+    def test_have_one_price_for_each_type(self, access):
         pages = list(on_demand_prices(access, operating_system="Linux", deadline=soon()))
 
         prices = [price for page in pages for price in page]
@@ -199,7 +199,7 @@ class TestOnDemandPrices:
         assert len({price.instance_type for price in prices}) == len(prices)
         assert all(price.price > 0 for price in prices)
 
-    def test_of_one_type_are_asked_for_alone(self, access):
+    def test_can_be_requested_for_one_type(self, access):
         [page] = on_demand_prices(
             access, operating_system="Linux", instance_type="m5.large", deadline=soon()
         )
@@ -211,7 +211,7 @@ class TestOnDemandPrices:
 
 
 class TestSpotAdvisor:
-    def test_tells_bands_of_regions_and_types_without_credentials(self, access):
+    def test_returns_bands_without_credentials(self, access):
         advisor = spot_advisor(deadline=soon())
 
         rows = [row for row in advisor.rows if row.region == access.region]
@@ -226,10 +226,10 @@ class TestInterruptionSignal:
         instance = describe_instance(access, wanted, deadline=soon())
         return interruption_signal(access, instance.spot_request_id, deadline=soon())
 
-    def test_is_none_while_all_is_well(self, access, emulator):
+    def test_is_none_for_a_fulfilled_request(self, access, emulator):
         assert self.signal(access, emulator) == ("NONE", "fulfilled")
 
-    def test_is_there_while_the_instance_still_runs(self, access, emulator):
+    def test_is_termination_while_the_instance_still_runs(self, access, emulator):
         emulator.interrupt(a_spot_instance(emulator)["instance_id"])
 
         assert self.signal(access, emulator) == (
@@ -246,13 +246,13 @@ class TestCheckPermissions:
             access, mode=mode, instance=instance, session_id="s-1", deadline=soon()
         )
 
-    def test_grants_what_nobody_denies(self, access, emulator):
+    def test_reports_granted_permissions(self, access, emulator):
         permissions = self.check(access, emulator, "dry_run")
 
         assert [permission.action for permission in permissions] == list(READ_ACTIONS)
         assert all(permission.is_granted for permission in permissions)
 
-    def test_names_what_is_denied(self, access, emulator):
+    def test_reports_denied_permissions(self, access, emulator):
         emulator.deny("ec2:DescribeSpotPriceHistory", "pricing:GetProducts")
 
         permissions = self.check(access, emulator, "dry_run")
@@ -264,34 +264,34 @@ class TestCheckPermissions:
         ]
         assert all(p.action in p.detail for p in denied)
 
-    def test_changes_nothing_even_for_a_move(self, access, emulator):
+    def test_changes_nothing_in_live_mode(self, access, emulator):
         before = emulator.instances()
         seen = emulator.last_request()
 
         permissions = self.check(access, emulator, "live")
 
         assert [p.action for p in permissions] == list(READ_ACTIONS + MOVE_ACTIONS)
-        asked = emulator.requests(after=seen)
-        changing = [r for r in asked if not r["action"].startswith(("Describe", "Get"))]
+        requests = emulator.requests(after=seen)
+        changing = [r for r in requests if not r["action"].startswith(("Describe", "Get"))]
         assert len(changing) == len(MOVE_ACTIONS)
         assert all(request["dry_run"] for request in changing)
         assert emulator.instances() == before
 
 
 class TestFaults:
-    def test_slowness_is_told_as_such(self, access, emulator):
+    def test_a_slow_response_is_a_timeout(self, access, emulator):
         emulator.delay("DescribeAvailabilityZones", seconds=1.0, times=3)
         slow = type(access)(access.credentials, access.region, read_timeout=0.2)
 
         with pytest.raises(AwsTimeout):
             zone_ids(slow, deadline=soon(2))
 
-    def test_one_throttled_call_is_tried_again(self, access, emulator):
+    def test_a_throttled_call_is_retried(self, access, emulator):
         emulator.fail("DescribeAvailabilityZones", code="RequestLimitExceeded", status=503)
 
         assert len(zone_ids(access, deadline=soon())) == 3
 
-    def test_wrong_keys_are_told_as_such(self, access):
+    def test_wrong_keys_are_refused(self, access):
         wrong = access.credentials.__class__(access.credentials.access_key, "wrong")
 
         with pytest.raises(AwsRefused) as refusal:
@@ -299,7 +299,7 @@ class TestFaults:
 
         assert refusal.value.code == "aws_SignatureDoesNotMatch"
 
-    def test_garbage_is_told_as_such(self, access, emulator):
+    def test_a_malformed_response_is_refused(self, access, emulator):
         emulator.garbage("DescribeAvailabilityZones", times=3)
 
         with pytest.raises(AwsRefused) as refusal:
@@ -317,9 +317,9 @@ class TestProductOf:
             ("Windows", ("Windows", "Windows", "Windows")),
         ],
     )
-    def test_knows_what_each_interface_calls_it(self, platform, product):
+    def test_returns_the_name_in_each_api(self, platform, product):
         assert product_of(platform) == product
 
-    def test_refuses_what_has_no_spot_price(self):
+    def test_raises_for_a_platform_without_spot_prices(self):
         with pytest.raises(NoPrices, match="SQL Server"):
             product_of("Windows with SQL Server Standard")

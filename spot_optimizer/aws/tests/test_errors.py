@@ -25,16 +25,16 @@ def describe():
 
 
 class TestTranslatedErrors:
-    def test_name_the_permission_that_is_missing(self, wire):
-        wire.refuses("UnauthorizedOperation", status=403)
+    def test_names_the_missing_permission(self, fake_aws):
+        fake_aws.respond_error("UnauthorizedOperation", status=403)
 
         refusal = refusal_of(describe)
 
         assert refusal.code == "aws_UnauthorizedOperation"
         assert "ec2:DescribeInstances" in str(refusal)
 
-    def test_name_the_permission_of_other_services_too(self, wire):
-        wire.says('{"__type": "AccessDeniedException", "message": "no"}', status=400)
+    def test_names_the_missing_permission_of_other_services(self, fake_aws):
+        fake_aws.respond('{"__type": "AccessDeniedException", "message": "no"}', status=400)
 
         refusal = refusal_of(
             lambda: list(on_demand_prices(an_access(), operating_system="Linux", deadline=soon()))
@@ -43,21 +43,21 @@ class TestTranslatedErrors:
         assert refusal.code == "aws_AccessDeniedException"
         assert "pricing:GetProducts" in str(refusal)
 
-    def test_tell_throttling_after_three_attempts(self, wire):
-        wire.refuses("RequestLimitExceeded", status=503, times=3)
+    def test_reports_throttling_after_three_attempts(self, fake_aws):
+        fake_aws.respond_error("RequestLimitExceeded", status=503, times=3)
 
         refusal = refusal_of(describe)
 
         assert refusal.code == "aws_RequestLimitExceeded"
         assert "Try again in a minute" in str(refusal)
-        assert len(wire.asked) == 3
+        assert len(fake_aws.requests) == 3
 
     @pytest.mark.parametrize(
         ("code", "status"),
-        [("InternalError", 500), ("ServiceUnavailable", 503), ("SomethingNobodyKnows", 502)],
+        [("InternalError", 500), ("ServiceUnavailable", 503), ("UndocumentedCode", 502)],
     )
-    def test_call_the_trouble_of_aws_by_its_name_after_three_attempts(self, wire, code, status):
-        wire.refuses(code, status=status, times=3)
+    def test_reports_a_server_error_after_three_attempts(self, fake_aws, code, status):
+        fake_aws.respond_error(code, status=status, times=3)
 
         refusal = refusal_of(describe)
 
@@ -65,39 +65,39 @@ class TestTranslatedErrors:
         assert "failed inside AWS" in str(refusal)
         assert "Try again in a minute" in str(refusal)
         assert "documentation" not in str(refusal)
-        assert len(wire.asked) == 3
+        assert len(fake_aws.requests) == 3
 
-    def test_know_the_trouble_of_aws_whatever_its_status(self, wire):
-        wire.refuses("InternalError", status=400)
+    def test_recognizes_a_server_error_by_its_code(self, fake_aws):
+        fake_aws.respond_error("InternalError", status=400)
 
         assert "failed inside AWS" in str(refusal_of(describe))
 
     @pytest.mark.parametrize(
         "code",
-        ["AuthFailure", "SignatureDoesNotMatch", "IncompleteSignature", "SomethingNobodyKnows"],
+        ["AuthFailure", "SignatureDoesNotMatch", "IncompleteSignature", "UndocumentedCode"],
     )
-    def test_repeat_no_secret_that_aws_repeats(self, wire, code):
-        wire.refuses(code, message=ECHO, status=403)
+    def test_removes_secrets_that_aws_repeats(self, fake_aws, code):
+        fake_aws.respond_error(code, message=ECHO, status=403)
 
         refusal = refusal_of(describe)
 
-        told = "".join(traceback.format_exception(refusal)) + repr(refusal)
+        text = "".join(traceback.format_exception(refusal)) + repr(refusal)
         assert refusal.aws_code == code
-        assert not [secret for secret in (KEY, SECRET, TOKEN) if secret in told]
+        assert not [secret for secret in (KEY, SECRET, TOKEN) if secret in text]
 
-    def test_make_a_code_of_any_text(self, wire):
-        wire.refuses('a b"c' + "x" * 100)
+    def test_sanitizes_an_error_code(self, fake_aws):
+        fake_aws.respond_error('a b"c' + "x" * 100)
 
         assert refusal_of(describe).code == "aws_a_b_c" + "x" * 59
 
     @pytest.mark.parametrize("body", [b"\xff\xfe nonsense", b"<html>", b"<a/>", b"", b"{}"])
-    def test_call_an_answer_that_makes_no_sense_by_its_name(self, wire, body):
-        wire.says(body, times=3)
+    def test_reports_a_malformed_response(self, fake_aws, body):
+        fake_aws.respond(body, times=3)
 
         assert refusal_of(describe).code == "aws_UnreadableAnswer"
 
-    def test_call_nonsense_of_the_other_protocols_by_its_name_too(self, wire):
-        wire.says("nonsense", times=3)
+    def test_reports_a_malformed_response_in_other_protocols(self, fake_aws):
+        fake_aws.respond("nonsense", times=3)
         assert (
             refusal_of(
                 lambda: list(
@@ -106,19 +106,19 @@ class TestTranslatedErrors:
             ).code
             == "aws_UnreadableAnswer"
         )
-        wire.answers.clear()
-        wire.says("[]", Last_Modified="Tue, 01 Nov 2022 00:00:00 GMT")
+        fake_aws.responses.clear()
+        fake_aws.respond("[]", Last_Modified="Tue, 01 Nov 2022 00:00:00 GMT")
         assert refusal_of(lambda: spot_advisor(deadline=soon())).code == "aws_UnreadableAnswer"
 
-    def test_say_that_aws_does_not_answer(self, wire):
-        wire.is_silent()
+    def test_reports_a_read_timeout(self, fake_aws):
+        fake_aws.stop_responding()
         access = an_access(read_timeout=0.1)
 
         refusal = refusal_of(lambda: caller_identity(access, deadline=soon()))
 
         assert refusal.code == "aws_timeout"
 
-    def test_say_that_nobody_is_there(self, settings):
+    def test_reports_an_unreachable_endpoint(self, settings):
         settings.AWS_ENDPOINT_URL = ""
 
         with pytest.raises(AwsTimeout) as caught, translated_errors(soon()):
@@ -127,7 +127,7 @@ class TestTranslatedErrors:
         assert caught.value.code == "aws_timeout"
         assert "region" in str(caught.value)
 
-    def test_say_how_to_start_the_local_aws_where_nobody_is_there(self, settings):
+    def test_names_the_command_that_starts_the_local_aws(self, settings):
         settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
 
         refusal = refusal_of(lambda: caller_identity(an_access(), deadline=soon()))

@@ -34,14 +34,14 @@ def statements_about(policy, action):
     return [s for s in policy["Statement"] if action in s["Action"]]
 
 
-def test_a_dry_run_may_read_and_nothing_else():
+def test_a_dry_run_grants_only_read_actions():
     policy = a_policy("dry_run")
 
     assert allowed(policy) == set(READ_ACTIONS)
     assert all(action.split(":")[1].startswith(("Describe", "Get")) for action in allowed(policy))
 
 
-def test_a_move_may_do_what_it_does_and_nothing_else():
+def test_a_move_grants_only_the_actions_of_a_move():
     assert allowed(a_policy()) == {
         *READ_ACTIONS,
         *COPY_READ_ACTIONS,
@@ -51,11 +51,11 @@ def test_a_move_may_do_what_it_does_and_nothing_else():
     }
 
 
-def test_no_action_is_a_pattern():
+def test_no_action_contains_a_wildcard():
     assert not [action for action in allowed(a_policy()) if "*" in action]
 
 
-def test_only_the_one_instance_may_be_stopped():
+def test_only_the_original_may_be_stopped():
     [statement] = statements_about(a_policy(), "ec2:StopInstances")
 
     assert statement["Resource"] == (
@@ -71,7 +71,7 @@ def test_the_original_may_never_be_terminated():
     assert deny["Resource"].endswith("instance/i-0123456789abcdef0")
 
 
-def test_what_is_made_must_bear_the_tag_of_the_session():
+def test_created_resources_must_have_the_session_tag():
     launches = statements_about(a_policy(), "ec2:RunInstances")
 
     made = [s for s in launches if any("instance/*" in arn for arn in s["Resource"])]
@@ -80,7 +80,7 @@ def test_what_is_made_must_bear_the_tag_of_the_session():
     ]
 
 
-def test_tags_may_be_set_at_birth_only():
+def test_tags_may_be_set_only_on_creation():
     [statement] = statements_about(a_policy(), "ec2:CreateTags")
 
     assert statement["Condition"] == {
@@ -98,6 +98,6 @@ def test_names_the_partition_of_the_region(region, partition):
     assert statement["Resource"].startswith(f"arn:{partition}:ec2:{region}:")
 
 
-def test_fits_into_an_inline_policy_of_a_user():
+def test_fits_into_an_inline_user_policy():
     """IAM counts 2,048 characters for users' inline policies, without white space."""
     assert len(json.dumps(a_policy("dry_run"), separators=(",", ":"))) < 2048

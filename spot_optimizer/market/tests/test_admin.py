@@ -18,7 +18,7 @@ def admin(client):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_known_is_for_looking_only(admin, model):
+def test_market_data_is_read_only(admin, model):
     a_market(a_price("0.04", hours=-200))
 
     assert admin.get(f"/admin/market/{model}/").status_code == 200
@@ -28,7 +28,7 @@ def test_what_is_known_is_for_looking_only(admin, model):
 @pytest.mark.parametrize(
     ("model", "text"), [("pool", "m5.large"), ("spotprice", "m5.large"), ("coverage", "use1-az1")]
 )
-def test_is_found_by_its_name(admin, model, text):
+def test_search_by_name(admin, model, text):
     a_market(a_price("0.04", hours=-200))
 
     assert b"1 result" in admin.get(f"/admin/market/{model}/?q={text}").content

@@ -11,15 +11,15 @@ from spot_optimizer.market.testing import REGION, a_market, a_price, a_type
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
-ALIKE = Comparable("x86_64", 2)
+COMPARABLE = Comparable("x86_64", 2)
 
 
-def snapshot(as_of=NOON, comparable=ALIKE, product=LINUX, region=REGION):
+def snapshot(as_of=NOON, comparable=COMPARABLE, product=LINUX, region=REGION):
     return load_snapshot(region=region, product=product, as_of=as_of, comparable=comparable)
 
 
 class TestLoadSnapshot:
-    def test_tells_all_there_is_in_columns(self):
+    def test_returns_all_columns(self):
         a_market(
             a_price("0.04", hours=-200),
             a_price("0.03", hours=-100),
@@ -33,7 +33,7 @@ class TestLoadSnapshot:
         market = snapshot()
 
         assert (market.region, market.as_of) == (REGION, "2026-11-02T12:00:00Z")
-        assert [this.name for this in market.types] == ["m5.large", "m5a.large"]
+        assert [row.name for row in market.types] == ["m5.large", "m5a.large"]
         assert market.zones == ("use1-az1", "use1-az2")
         assert market.type_index.tolist() == market.zone_index.tolist() == [0, 1]
         assert market.on_demand_price[0] == 0.096
@@ -43,19 +43,19 @@ class TestLoadSnapshot:
         assert market.low_7d.tolist() == [0.03, 0.05]
         assert market.high_7d.tolist() == [0.04, 0.05]
 
-    def test_knows_nothing_of_what_came_later(self):
+    def test_ignores_later_prices(self):
         a_market(a_price("0.03", hours=-200), a_price("0.9", hours=1), until=NOON + timedelta(1))
 
         market = snapshot()
 
         assert market.spot_price.tolist() == market.high_7d.tolist() == [0.03]
 
-    def test_takes_a_price_at_its_very_moment(self):
+    def test_includes_a_change_at_exactly_that_moment(self):
         a_market(a_price("0.03", hours=-200), a_price("0.04", hours=0))
 
         assert snapshot().spot_price.tolist() == [0.04]
 
-    def test_tells_no_range_of_less_than_a_day(self):
+    def test_has_no_range_for_less_than_a_day_of_history(self):
         a_market(a_price("0.03", hours=-23), since=NOON - timedelta(hours=24))
 
         market = snapshot()
@@ -63,7 +63,7 @@ class TestLoadSnapshot:
         assert market.spot_price.tolist() == [0.03]
         assert np.isnan([market.low_7d, market.high_7d]).all()
 
-    def test_leaves_out_of_the_range_what_was_before_a_gap(self):
+    def test_excludes_prices_before_a_gap_from_the_range(self):
         a_market(
             a_price("0.9", hours=-200), a_price("0.8", hours=-150), until=NOON - timedelta(days=5)
         )
@@ -73,13 +73,13 @@ class TestLoadSnapshot:
 
         assert market.low_7d.tolist() == market.high_7d.tolist() == [0.03]
 
-    def test_leaves_out_a_pool_whose_price_is_not_certain_then(self):
+    def test_omits_a_pool_whose_price_is_unknown(self):
         a_market(a_price("0.03", hours=-200), until=NOON - timedelta(hours=1))
         a_market(a_price("0.04", hours=-200, zone_id="use1-az2"))
 
         assert snapshot().zones == ("use1-az2",)
 
-    def test_has_only_types_that_are_comparable(self):
+    def test_contains_only_comparable_types(self):
         a_market(
             *(a_price("0.03", hours=-200, instance_type=name) for name in ("a", "b", "c", "d")),
             types=(
@@ -90,9 +90,9 @@ class TestLoadSnapshot:
             ),
         )
 
-        assert [this.name for this in snapshot().types] == ["a", "b"]
+        assert [row.name for row in snapshot().types] == ["a", "b"]
 
-    def test_keeps_a_type_that_can_be_had_on_demand_only(self):
+    def test_includes_a_type_that_is_only_sold_on_demand(self):
         a_market(
             a_price("0.03", hours=-200),
             types=(a_type(), a_type("u.large", usage_classes=("on-demand",))),
@@ -101,13 +101,13 @@ class TestLoadSnapshot:
 
         market = snapshot()
 
-        assert [(this.name, this.spot_supported) for this in market.types] == [
+        assert [(row.name, row.spot_supported) for row in market.types] == [
             ("m5.large", True),
             ("u.large", False),
         ]
         assert market.type_index.tolist() == [0]
 
-    def test_refuses_where_nothing_is_known(self):
+    def test_raises_if_no_prices_are_stored(self):
         a_market(a_price("0.03", hours=-200))
 
         with pytest.raises(NoPrices):
@@ -117,7 +117,7 @@ class TestLoadSnapshot:
         with pytest.raises(NoPrices):
             snapshot(comparable=Comparable("x86_64", 64))
 
-    def test_agrees_with_a_reader_who_goes_through_all_prices(self):
+    def test_equals_a_calculation_from_all_prices(self):
         rng = random.Random(7)  # noqa: S311  # prices, not secrets
         prices = [
             a_price(f"{rng.randint(1, 9)}", hours=-rng.uniform(1, 192), zone_id=f"use1-az{zone}")
@@ -141,15 +141,15 @@ class TestLoadSnapshot:
                 assert market.high_7d[index] == max(week)
 
 
-class TestKeptSnapshots:
-    def test_are_not_read_again(self, django_assert_max_num_queries):
+class TestCachedSnapshots:
+    def test_are_not_loaded_again(self, django_assert_max_num_queries):
         a_market(a_price("0.03", hours=-200))
         first = snapshot()
 
         with django_assert_max_num_queries(2):
             assert snapshot() is first
 
-    def test_are_dropped_when_something_is_learned(self):
+    def test_are_invalidated_by_a_write(self):
         a_market(a_price("0.03", hours=-200))
         first = snapshot()
 
@@ -157,7 +157,7 @@ class TestKeptSnapshots:
 
         assert len(snapshot().spot_price) == len(first.spot_price) + 1
 
-    def test_cannot_be_changed(self):
+    def test_are_read_only(self):
         a_market(a_price("0.03", hours=-200))
 
         with pytest.raises(ValueError, match="read-only"):

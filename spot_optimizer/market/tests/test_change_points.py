@@ -17,7 +17,7 @@ from spot_optimizer.market.change_points import (
 )
 from spot_optimizer.testing import NOON
 
-# Few pools, moments and prices, so that repeats and coincidences are common.
+# Few pools, times and prices, so that repeats are common.
 ROWS = st.lists(
     st.tuples(st.integers(1, 3), st.integers(0, 12), st.integers(1, 3)),
     max_size=40,
@@ -31,7 +31,7 @@ def a_history(rows):
 
 
 def in_force(rows, pool, at):
-    """What a reader finds who goes through all the rows."""
+    """The price in force, found by searching all rows."""
     before = [(row[1], row[2]) for row in rows if row[0] == pool and row[1] <= at]
     return max(before)[1] if before else None
 
@@ -42,7 +42,7 @@ def rows_of(history):
 
 class TestChangePoints:
     @given(ROWS)
-    def test_leave_every_price_in_force_as_it_was(self, rows):
+    def test_preserve_the_price_in_force_at_each_moment(self, rows):
         changes = rows_of(change_points(a_history(rows)))
 
         for pool in (1, 2, 3):
@@ -65,12 +65,12 @@ class TestChangePoints:
             change_points(a_history(rows))
         )
 
-    def test_of_nothing_are_nothing(self):
+    def test_of_an_empty_history_are_empty(self):
         assert change_points(a_history([])).rows == 0
 
 
-class TestWithoutKnown:
-    def test_drops_only_a_first_price_that_is_in_force_already(self):
+class TestDropKnown:
+    def test_drops_only_a_first_change_that_equals_the_price_in_force(self):
         changes = a_history([(1, 5, 10), (1, 6, 11), (2, 5, 10), (3, 5, 12)])
 
         left = drop_known(changes, {1: 10, 2: 11})
@@ -78,15 +78,15 @@ class TestWithoutKnown:
         assert rows_of(left) == [(1, 6, 11), (2, 5, 10), (3, 5, 12)]
 
 
-class TestHistoryOf:
-    def test_keeps_every_digit_that_aws_publishes(self):
+class TestPriceHistory:
+    def test_preserves_six_decimal_places(self):
         history = price_history([7], [NOON], [Decimal("0.028700")])
 
         assert rows_of(history) == [(7, to_microseconds(NOON), 28_700)]
         assert to_dollars(history.price[0]) == Decimal("0.028700")
 
     @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
-    def test_keeps_every_moment(self, naive):
+    def test_preserves_microseconds(self, naive):
         at = naive.replace(tzinfo=UTC)
 
         assert to_datetime(to_microseconds(at)) == at

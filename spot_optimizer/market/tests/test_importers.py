@@ -55,7 +55,7 @@ def a_spot_table(path, *rows):
 
 
 class TestImportPrices:
-    def test_stores_changes_and_how_far_they_reach(self, tmp_path, capsys):
+    def test_stores_changes_and_coverage(self, tmp_path, capsys):
         a_spot_table(
             tmp_path / "prices.parquet",
             (0, "us-east-1a", 0.03),
@@ -66,9 +66,9 @@ class TestImportPrices:
             (200, "us-east-1c", 0.05),
         )
 
-        told = imported(tmp_path, capsys)
+        output = imported(tmp_path, capsys)
 
-        assert told == ["prices.parquet: 6 spot prices read, 5 changes new"]
+        assert output == ["prices.parquet: 6 spot prices read, 5 changes new"]
         first = SpotPrice.objects.filter(pool__zone_id="us-east-1a").order_by("at")
         assert [str(row.price) for row in first] == ["0.030000", "0.031200", "0.030000"]
         ends = Coverage.objects.order_by("pool__zone_id").values_list("since", "until")
@@ -83,12 +83,12 @@ class TestImportPrices:
         imported(tmp_path, capsys)
         before = list(Coverage.objects.values_list("since", "until"))
 
-        told = imported(tmp_path, capsys)
+        output = imported(tmp_path, capsys)
 
-        assert told == ["prices.parquet: 2 spot prices read, 0 changes new"]
+        assert output == ["prices.parquet: 2 spot prices read, 0 changes new"]
         assert list(Coverage.objects.values_list("since", "until")) == before
 
-    def test_goes_on_with_a_longer_file(self, tmp_path, capsys):
+    def test_continues_with_a_longer_file(self, tmp_path, capsys):
         a_spot_table(tmp_path / "prices.parquet", (0, "a", 0.03), (1, "a", 0.04))
         imported(tmp_path, capsys)
         a_spot_table(tmp_path / "prices.parquet", (0, "a", 0.03), (1, "a", 0.04), (9, "a", 0.05))
@@ -98,7 +98,7 @@ class TestImportPrices:
         assert SpotPrice.objects.count() == 3
         assert Coverage.objects.get().until == NOON + timedelta(hours=9)
 
-    def test_takes_on_demand_prices_in_dollars_that_are_no_guess(self, tmp_path, capsys):
+    def test_imports_on_demand_prices_in_dollars_that_are_not_inferred(self, tmp_path, capsys):
         pq.write_table(
             pa.table(
                 {
@@ -119,7 +119,7 @@ class TestImportPrices:
         assert (price.instance_type, float(price.price)) == ("a", 0.1)
         assert price.at == datetime(2025, 1, 1, tzinfo=UTC)
 
-    def test_takes_advisor_documents(self, tmp_path, capsys):
+    def test_imports_advisor_documents(self, tmp_path, capsys):
         for name, band in [("2022-07-09.json.gz", 1), ("2022-07-09b.json.gz", 2)]:
             document = {"spot_advisor": {"us-east-1": {"Linux": {"m5.large": {"r": band, "s": 7}}}}}
             (tmp_path / name).write_bytes(gzip.compress(json.dumps(document).encode()))
@@ -132,7 +132,7 @@ class TestImportPrices:
             (datetime(2022, 7, 9, 12, tzinfo=UTC), 2),
         ]
 
-    def test_passes_over_what_is_something_else(self, tmp_path, capsys):
+    def test_skips_other_files(self, tmp_path, capsys):
         a_spot_table(tmp_path / "prices.parquet", (0, "a", 0.03))
         pq.write_table(pa.table({"x": [1]}), tmp_path / "other.parquet")
 
@@ -151,22 +151,22 @@ class TestRefusals:
     def test_an_empty_folder(self, tmp_path):
         assert "contains no table" in self.refusal(tmp_path)
 
-    def test_a_file_that_is_no_table(self, tmp_path):
+    def test_an_invalid_parquet_file(self, tmp_path):
         (tmp_path / "x.parquet").write_text("nonsense")
         assert "cannot be read as a Parquet file" in self.refusal(tmp_path / "x.parquet")
 
-    def test_a_table_of_something_else(self, tmp_path):
+    def test_a_table_with_other_columns(self, tmp_path):
         pq.write_table(pa.table({"apples": [1]}), tmp_path / "x.parquet")
         assert "its columns are apples" in self.refusal(tmp_path / "x.parquet")
 
     @pytest.mark.parametrize(
         "content", [b"nonsense", gzip.compress(b"[]", mtime=0), gzip.compress(b"{", mtime=0)]
     )
-    def test_a_document_of_something_else(self, tmp_path, content):
+    def test_an_invalid_advisor_document(self, tmp_path, content):
         (tmp_path / "2022-07-09.json.gz").write_bytes(content)
         assert "not a document of the Spot Advisor" in self.refusal(tmp_path)
 
-    def test_a_document_without_a_date(self, tmp_path):
+    def test_an_advisor_document_without_a_date(self, tmp_path):
         (tmp_path / "advisor.json.gz").write_bytes(gzip.compress(b"{}"))
         assert "named after its date" in self.refusal(tmp_path)
 
@@ -186,7 +186,7 @@ class TestRealHistory:
             imported(DATA / name, capsys)
         return pq.read_table(Path(DATA) / "spot_prices/us_east_1_2021.parquet")
 
-    def test_gives_the_market_of_that_moment(self, history):
+    def test_snapshot_equals_the_prices_in_the_file(self, history):
         linux = history.filter(pc.equal(history["product_description"], "Linux/UNIX"))
         past = linux.filter(pc.less_equal(linux["timestamp"], pa.scalar(self.AS_OF)))
         week = self.AS_OF - timedelta(days=7)
@@ -217,7 +217,7 @@ class TestRealHistory:
             assert np.isfinite(market.on_demand_price[kinds.index(name)])
             assert market.band[kinds.index(name)] in range(5)
 
-    def test_knows_the_types_that_are_no_longer_sold(self, history):
+    def test_stores_the_types_that_are_no_longer_sold(self, history):
         names = set(history["instance_type"].to_pylist())
 
         assert names <= set(InstanceTypeFacts.objects.values_list("name", flat=True))

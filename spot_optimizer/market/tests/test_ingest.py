@@ -39,8 +39,8 @@ def store(*prices, since=NOON - DAY, until=NOON):
     return store_spot_prices(region=REGION, prices=prices, since=since, until=until)
 
 
-def as_aws_answers(published, since, until):
-    """What DescribeSpotPriceHistory reports: what is in the period, and the last one before."""
+def returned_by_aws(published, since, until):
+    """What DescribeSpotPriceHistory returns: the period and the last price before it."""
     before = [row for row in published if row[0] <= since]
     return [max(before)] + [row for row in published if since < row[0] <= until]
 
@@ -50,12 +50,12 @@ def stored():
     return [((at - NOON) / timedelta(hours=1), str(price)) for at, price in rows]
 
 
-def covered():
+def coverage():
     rows = Coverage.objects.order_by("pool", "since").values_list("since", "until")
     return [tuple((moment - NOON) / timedelta(hours=1) for moment in row) for row in rows]
 
 
-class TestStorePrices:
+class TestStoreSpotPrices:
     def test_stores_changes_only(self):
         new = store(
             a_price("0.03", hours=-1),
@@ -70,12 +70,12 @@ class TestStorePrices:
     def test_changes_nothing_the_second_time(self):
         prices = [a_price("0.02", hours=-30), a_price("0.03", hours=-2)]
         store(*prices)
-        before = (stored(), covered())
+        before = (stored(), coverage())
 
         assert store(*prices) == 0
-        assert (stored(), covered()) == before
+        assert (stored(), coverage()) == before
 
-    def test_goes_on_where_it_stopped(self):
+    def test_continues_after_the_last_refresh(self):
         store(a_price("0.02", hours=-30), a_price("0.03", hours=-2))
 
         store(
@@ -86,9 +86,9 @@ class TestStorePrices:
         )
 
         assert stored() == [(-30, "0.020000"), (-2, "0.030000"), (1, "0.040000")]
-        assert covered() == [(-24, 2)]
+        assert coverage() == [(-24, 2)]
 
-    def test_takes_what_aws_published_late(self):
+    def test_stores_prices_that_aws_published_late(self):
         store(a_price("0.02", hours=-30))
 
         store(
@@ -101,24 +101,24 @@ class TestStorePrices:
 
         assert stored() == [(-30, "0.020000"), (-0.1, "0.050000"), (0.1, "0.020000")]
 
-    def test_says_a_price_again_after_a_gap(self):
+    def test_stores_an_equal_price_again_after_a_gap(self):
         store(a_price("0.02", hours=-30), until=NOON - timedelta(hours=20))
 
         store(a_price("0.02", hours=-3), since=NOON - timedelta(hours=2))
 
         assert stored() == [(-30, "0.020000"), (-3, "0.020000")]
-        assert covered() == [(-24, -20), (-2, 0)]
+        assert coverage() == [(-24, -20), (-2, 0)]
 
-    def test_forgets_nothing_when_a_shorter_answer_comes_later(self):
+    def test_preserves_later_prices_when_a_shorter_period_is_stored(self):
         store(a_price("0.02", hours=-30), a_price("0.03", hours=-1))
 
         store(a_price("0.02", hours=-30), until=NOON - timedelta(hours=2))
 
         assert stored() == [(-30, "0.020000"), (-1, "0.030000")]
-        assert covered() == [(-24, 0)]
+        assert coverage() == [(-24, 0)]
 
     @pytest.mark.parametrize("seed", range(8))
-    def test_step_by_step_gives_the_prices_that_were_in_force(self, seed):
+    def test_step_by_step_stores_the_prices_in_force(self, seed):
         rng = random.Random(seed)  # noqa: S311  # prices, not secrets
         published = [(-100.0, 1)] + [
             (round(rng.uniform(-100, 0), 3), rng.randint(1, 3)) for _ in range(40)
@@ -129,12 +129,12 @@ class TestStorePrices:
             store(
                 *(
                     a_price(str(price), hours=at)
-                    for at, price in as_aws_answers(published, since, until)
+                    for at, price in returned_by_aws(published, since, until)
                 ),
                 since=NOON + timedelta(hours=since),
                 until=NOON + timedelta(hours=until),
             )
-            since = until - 1  # asked again, in case something was published late
+            since = until - 1  # with an overlap, as some prices are published late
 
         for hours in range(-95, 1):
             pool = Pool.objects.annotate(
@@ -143,14 +143,14 @@ class TestStorePrices:
             assert pool.price == max(row for row in published if row[0] <= hours)[1]
         prices = [price for _, price in stored()]
         assert all(one != next_one for one, next_one in pairwise(prices))
-        assert covered() == [(-95, 0)]
+        assert coverage() == [(-95, 0)]
 
-    def test_knows_a_new_pool_from_its_first_price_on(self):
+    def test_coverage_of_a_new_pool_starts_at_its_first_price(self):
         store(a_price("0.02", hours=-5))
 
-        assert covered() == [(-5, 0)]
+        assert coverage() == [(-5, 0)]
 
-    def test_knows_nothing_more_of_a_pool_that_has_no_price_any_more(self):
+    def test_does_not_extend_coverage_of_a_pool_without_prices(self):
         store(a_price("0.02", hours=-30))
 
         store(
@@ -162,7 +162,7 @@ class TestStorePrices:
         pool = Pool.objects.get(zone_id="use1-az1")
         assert [coverage.until for coverage in pool.coverage.all()] == [NOON]
 
-    def test_tells_that_copies_are_old(self):
+    def test_changes_the_version_of_the_region(self):
         store(a_price("0.02", hours=-30))
         version = Region.objects.get().version
 
@@ -170,7 +170,7 @@ class TestStorePrices:
 
         assert Region.objects.get().version != version
 
-    def test_loads_many_as_it_loads_few(self):
+    def test_bulk_insert_stores_the_same_rows(self):
         prices = [
             a_price(f"0.{hour % 7 + 1}", hours=hour - 6000, zone_id=zone)
             for hour in range(3000)
@@ -182,7 +182,7 @@ class TestStorePrices:
         assert SpotPrice.objects.count() == 6000
 
     @pytest.mark.django_db(transaction=True)
-    def test_by_several_at_once_is_as_by_one(self):
+    def test_concurrent_runs_store_each_price_once(self):
         prices = [
             a_price(f"0.0{hour % 3 + 1}", hours=-hour, zone_id=f"use1-az{zone}")
             for hour in range(20)
@@ -203,21 +203,21 @@ class TestStorePrices:
 
 
 class TestConstraints:
-    def test_a_price_of_nothing_is_none(self):
+    def test_a_price_must_be_above_zero(self):
         store(a_price("0.02", hours=-1))
 
         with pytest.raises(IntegrityError, match="market_spotprice_is_above_zero"):
             SpotPrice.objects.update(price=0)
 
-    def test_knowledge_does_not_end_before_it_begins(self):
+    def test_coverage_cannot_end_before_it_starts(self):
         store(a_price("0.02", hours=-1))
 
         with pytest.raises(IntegrityError, match="market_coverage_does_not_end"):
             Coverage.objects.update(until=NOON - 9 * DAY)
 
 
-class TestReach:
-    def test_never_goes_back(self):
+class TestMarkComplete:
+    def test_never_moves_back_in_time(self):
         watch_types(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
         for until in (NOON, NOON + DAY, NOON - DAY):
             mark_complete(
@@ -226,7 +226,7 @@ class TestReach:
 
         assert WatchedType.objects.get().until == NOON + DAY
 
-    def test_is_kept_when_a_type_is_watched_again(self):
+    def test_is_preserved_when_a_type_is_watched_again(self):
         for _ in range(2):
             watch_types(region=REGION, product="Linux/UNIX", instance_types=["m5.large"])
             mark_complete(
@@ -236,8 +236,8 @@ class TestReach:
         assert WatchedType.objects.get().until == NOON
 
 
-class TestStoreOnDemand:
-    def test_keeps_changes_with_the_moment_we_learned_of_them(self):
+class TestStoreOnDemandPrices:
+    def test_stores_changes_with_the_time_of_the_refresh(self):
         for hours, price in enumerate(["0.096", "0.0960", "0.1", "0.1000000000"]):
             store_on_demand_prices(
                 region=REGION,
@@ -252,8 +252,8 @@ class TestStoreOnDemand:
         ]
 
 
-class TestStoreAdvisor:
-    def test_keeps_changes_of_its_own_region_only(self):
+class TestStoreAdvisorBands:
+    def test_stores_changes_of_its_own_region_only(self):
         for hours, band in enumerate([1, 1, 4]):
             store_advisor_bands(
                 region=REGION,
@@ -268,15 +268,15 @@ class TestStoreAdvisor:
         assert list(known) == [(REGION, 1), (REGION, 4)]
 
 
-class TestStoreTypes:
-    def test_replaces_an_older_description(self):
+class TestStoreInstanceTypes:
+    def test_replaces_older_facts(self):
         store_instance_types([a_type(accelerator="NVIDIA T4", accelerators=1)], now=NOON)
         store_instance_types([a_type(memory_mib=16384)], now=NOON + DAY)
 
         facts = InstanceTypeFacts.objects.get()
         assert (facts.memory_mib, facts.accelerator, facts.accelerators) == (16384, "", 0)
 
-    def test_keeps_a_newer_description(self):
+    def test_does_not_replace_newer_facts(self):
         store_instance_types([a_type(memory_mib=16384)], now=NOON)
         store_instance_types(
             [a_type(memory_mib=4096), a_type("c5.large")], now=NOON - timedelta(days=30)

@@ -27,8 +27,8 @@ def iso(hours):
     return (NOON + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
 
 
-def pages_of(client, path, **asked):
-    page = client.get(path, asked).json()
+def pages_of(client, path, **query):
+    page = client.get(path, query).json()
     yield page
     while page["next"]:
         page = client.get(page["next"]).json()
@@ -36,7 +36,7 @@ def pages_of(client, path, **asked):
 
 
 class TestPools:
-    def test_tells_all_there_is_about_a_pool(self, client):
+    def test_returns_all_fields_of_a_pool(self, client):
         a_market(a_price("0.04", hours=-200), a_price("0.024", hours=-3))
 
         answer = client.get(POOLS, {"region": REGION, "as_of": AS_OF})
@@ -63,7 +63,7 @@ class TestPools:
             "as_of": "2026-11-02T12:00:00Z",
         }
 
-    def test_is_what_an_evaluation_saw(self, client):
+    def test_equals_the_snapshot_of_an_evaluation(self, client):
         a_market(
             *(
                 a_price(f"0.0{n + 1}", hours=-n, instance_type=name, zone_id=f"use1-az{zone}")
@@ -96,14 +96,14 @@ class TestPools:
             for row in rows
         )
 
-    def test_says_null_for_what_is_unknown(self, client):
+    def test_returns_null_for_unknown_values(self, client):
         a_market(a_price("0.04", hours=-200, instance_type="x.large"))
 
         [row] = client.get(POOLS, {"region": REGION}).json()["results"]
 
         assert (row["on_demand_price"], row["discount"], row["band"]) == (None, None, None)
 
-    def test_without_a_moment_is_of_the_newest_that_is_complete(self, client):
+    def test_default_moment_is_the_newest_with_complete_prices(self, client):
         a_market(a_price("0.04", hours=-200), until=NOON - timedelta(hours=5))
         a_market(a_price("0.04", hours=-200, zone_id="use1-az2"), until=NOON)
         a_market(a_price("0.04", hours=-200, zone_id="use1-az3"), until=NOON - timedelta(minutes=2))
@@ -116,7 +116,7 @@ class TestPools:
             "use1-az3",
         ]
 
-    def test_goes_through_all_pages_of_one_moment_and_back(self, client):
+    def test_pages_share_one_moment(self, client):
         a_market(*(a_price("0.04", hours=-200, zone_id=f"use1-az{n}") for n in range(1, 8)))
         pages = pages_of(client, POOLS, region=REGION, limit=3)
 
@@ -131,7 +131,7 @@ class TestPools:
         back = client.get(rest[0]["previous"]).json()
         assert back["results"] == first["results"]
 
-    def test_is_of_one_type_if_asked(self, client):
+    def test_can_be_filtered_by_type(self, client):
         a_market(a_price("0.04", hours=-200), a_price("0.05", hours=-200, instance_type="c5.large"))
 
         rows = client.get(POOLS, {"region": REGION, "instance_type": "c5.large"}).json()["results"]
@@ -140,7 +140,7 @@ class TestPools:
 
 
 class TestHistory:
-    def asked(self, **more):
+    def query(self, **more):
         return {"region": REGION, "instance_type": "m5.large", **more}
 
     def store(self):
@@ -153,16 +153,16 @@ class TestHistory:
         )
 
     def prices(self, client, **more):
-        answer = client.get(HISTORY, self.asked(**more))
+        answer = client.get(HISTORY, self.query(**more))
         assert answer.status_code == 200, answer.json()
         return [row["price"] for row in answer.json()["results"]]
 
-    def test_is_of_all_zones_newest_first(self, client):
+    def test_lists_all_zones_newest_first(self, client):
         self.store()
 
         assert self.prices(client) == [0.07, 0.06, 0.05, 0.01, 0.04]
 
-    def test_begins_with_the_change_in_force_at_from(self, client):
+    def test_includes_the_change_in_force_at_from(self, client):
         self.store()
 
         assert self.prices(client, **{"from": iso(-50), "to": iso(-5)}) == [0.06, 0.05, 0.01]
@@ -170,12 +170,12 @@ class TestHistory:
             client, **{"from": iso(-10), "to": iso(-1)}, availability_zone="use1-az1"
         ) == [0.07, 0.06]
 
-    def test_knows_no_price_before_the_first(self, client):
+    def test_has_no_price_before_the_first_change(self, client):
         self.store()
 
         assert self.prices(client, **{"from": iso(-300), "to": iso(-180)}) == [0.04]
 
-    def test_ends_where_nothing_more_is_known(self, client):
+    def test_ends_where_coverage_ends(self, client):
         a_market(
             a_price("0.01", hours=-300, zone_id="us-east-1a"),
             a_price("0.02", hours=-290, zone_id="us-east-1a"),
@@ -200,34 +200,34 @@ class TestHistory:
         assert self.prices(client, **{"from": iso(-40)}) == [0.05]
         assert self.prices(client) == [0.05, 0.04]
 
-    def test_takes_the_zone_by_the_name_it_has_in_an_answer(self, client):
+    def test_accepts_the_name_of_the_response_field(self, client):
         self.store()
 
         assert self.prices(client, availability_zone_id="use1-az2") == [0.01]
 
     @pytest.mark.parametrize("zone", ["us-east-1a", "use1-az3"])
-    def test_of_a_zone_that_is_not_known_is_refused(self, client, zone):
+    def test_refuses_an_unknown_zone(self, client, zone):
         self.store()
 
-        answer = client.get(HISTORY, self.asked(availability_zone=zone))
+        answer = client.get(HISTORY, self.query(availability_zone=zone))
 
         assert answer.status_code == 400
         assert answer.json()["code"] == "invalid"
         [sentence] = answer.json()["errors"]["availability_zone"]
         assert "use1-az1, use1-az2" in sentence
 
-    def test_goes_through_all_pages(self, client):
+    def test_lists_all_pages(self, client):
         self.store()
 
-        pages = pages_of(client, HISTORY, **self.asked(limit=2))
+        pages = pages_of(client, HISTORY, **self.query(limit=2))
 
         prices = [[row["price"] for row in page["results"]] for page in pages]
         assert prices == [[0.07, 0.06], [0.05, 0.01], [0.04]]
 
 
-class TestBadQuestions:
+class TestInvalidQueries:
     @pytest.mark.parametrize(
-        ("path", "asked", "field"),
+        ("path", "query", "field"),
         [
             (POOLS, {}, "region"),
             (POOLS, {"region": "no region"}, "region"),
@@ -265,10 +265,10 @@ class TestBadQuestions:
             ),
         ],
     )
-    def test_are_refused_field_by_field(self, client, path, asked, field):
+    def test_are_refused_field_by_field(self, client, path, query, field):
         a_market(a_price("0.04", hours=-200))
 
-        answer = client.get(path, asked)
+        answer = client.get(path, query)
 
         assert answer.status_code == 400
         assert answer.json()["code"] == "invalid"
@@ -277,14 +277,14 @@ class TestBadQuestions:
     @pytest.mark.parametrize(
         "as_of", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00"]
     )
-    def test_a_moment_at_the_end_of_time_is_no_error_of_ours(self, client, as_of):
+    def test_an_extreme_moment_is_not_a_server_error(self, client, as_of):
         a_market(a_price("0.04", hours=-200))
 
         assert client.get(POOLS, {"region": REGION, "as_of": as_of}).status_code in (200, 400)
         for name in ("from", "to"):
-            asked = {"region": REGION, "instance_type": "m5.large", name: as_of}
-            assert client.get(HISTORY, asked).status_code in (200, 400)
+            query = {"region": REGION, "instance_type": "m5.large", name: as_of}
+            assert client.get(HISTORY, query).status_code in (200, 400)
 
     @pytest.mark.parametrize("path", [POOLS, HISTORY])
-    def test_of_nobody_are_not_answered(self, path):
+    def test_require_authentication(self, path):
         assert APIClient().get(path, {"region": REGION}).status_code == 401
