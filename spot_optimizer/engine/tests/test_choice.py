@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spot_optimizer.engine.decision import Decision
-from spot_optimizer.engine.inputs import Preferences
+from spot_optimizer.engine.inputs import Costs, Preferences, Stages
 from spot_optimizer.engine.market import Market
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.tests.builders import (
@@ -257,3 +257,39 @@ def test_bin_packing_divides_a_price_by_the_copies():
     assert decision.projected_savings.hourly == pytest.approx(-0.03)
     linear = wide._replace(enable_bin_packing=True, pipeline_mode="SINGLE_LINEAR")
     assert decide(inputs_of(market, stages=linear)).action == "STAY"
+
+
+class TestAtTheThreshold:
+    # V = 0, no risk and no double running: a move costs the price alone
+    exact = {"preferences": FREE, "model": NO_RISK, "costs": Costs(double_run_minutes=0.0)}
+
+    def decide(self, there, **parts):
+        pools = [("m5.large", HERE, 1.0), ("m5.large", THERE, there)]
+        market = a_market(*pools, on_demand={"m5.large": 5.0})
+        return decide(inputs_of(market, **self.exact, **parts))
+
+    def test_exactly_the_floor_less_is_not_enough_to_switch(self):
+        # 1.0 · 0.95 = 0.95
+        assert self.decide(0.95).action == "STAY"
+        assert self.decide(0.9499).action == "SWITCH"
+
+    def test_exactly_the_margin_more_is_still_a_drain(self):
+        # 1.0 · 1.2 = 1.2
+        assert self.decide(1.2, signal="REBALANCE").action == "DRAIN"
+        assert self.decide(1.2001, signal="REBALANCE").action == "STAY"
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "memory_gib", "copies"),
+    [(8, 32.0, 4), (8, 16.0, 2), (4, 32.0, 2), (8, 8.0, 1), (2, 32.0, 1), (5, 23.9, 2)],
+)
+def test_copies_are_limited_by_vcpu_and_by_memory(vcpu, memory_gib, copies):
+    types = [a_type(), a_type("m5.xlarge", vcpu=vcpu, memory_gib=memory_gib)]
+    market = a_market(("m5.large", HERE, 0.05), ("m5.xlarge", HERE, 0.12), types=types)
+    stages = Stages(enable_right_sizing=False, enable_bin_packing=True)
+
+    decision = decide(inputs_of(market, stages=stages))
+
+    larger = decision.candidates.spot_count - 1
+    assert decision.ranking.terms.price[larger] == pytest.approx(0.12 / copies)
+    assert decision.ranking.copies[larger] == copies
