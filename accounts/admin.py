@@ -15,12 +15,12 @@ from accounts.models import TokenFamily, User
 from accounts.pages.forms import PasswordForm, ThrottledAdminLoginForm, UserAddForm, UserEditForm
 
 admin.site.login_form = ThrottledAdminLoginForm
-admin.site.unregister(Group)  # rights come from the role alone
+admin.site.unregister(Group)  # permissions come from the role alone
 
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):
-    """People are disabled here, never deleted: what they did stays theirs."""
+    """Users can be disabled but not deleted, so that the audit trail keeps its owners."""
 
     form = UserEditForm
     add_form = UserAddForm
@@ -53,14 +53,14 @@ class UserAdmin(DjangoUserAdmin):
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:
             ended = services.sign_out(user=user, now=timezone.now())
-            told = f"{ended.families} by token, {ended.browsers} in browsers"
-            self.log_change(request, user, f"Ended all log-ins: {told}.")
-            sentence = f"{user.email} is signed out everywhere ({told})."
-            self.message_user(request, sentence, messages.SUCCESS)
+            counts = f"{ended.families} by token, {ended.browsers} in browsers"
+            self.log_change(request, user, f"Ended all sign-ins: {counts}.")
+            message = f"{user.email} is signed out everywhere ({counts})."
+            self.message_user(request, message, messages.SUCCESS)
 
     @admin.display(description="Password")
     def new_password(self, user: User) -> SafeString:
-        return format_html('<a href="../password/">{}</a>', "Set a new one")
+        return format_html('<a href="../password/">{}</a>', "Set a new password")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         return self.readonly_fields if obj else ()
@@ -85,14 +85,14 @@ class TokenFamilyAdmin(admin.ModelAdmin):
     exclude = ("current_jti",)
     actions = ("revoke",)
 
-    @admin.action(description="Revoke selected log-ins", permissions=["revoke"])
+    @admin.action(description="Revoke selected sign-ins", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[TokenFamily]) -> None:
         now = timezone.now()
         for family in queryset:
             services.revoke_family(family=family, now=now)
-            self.log_change(request, family, "Revoked: its tokens no longer count.")
-        sentence = f"{len(queryset)} log-ins are revoked: their tokens fail from now on."
-        self.message_user(request, sentence, messages.SUCCESS)
+            self.log_change(request, family, "Revoked the token family.")
+        message = f"{len(queryset)} sign-ins were revoked. Their tokens are no longer valid."
+        self.message_user(request, message, messages.SUCCESS)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

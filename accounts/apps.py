@@ -5,4 +5,4 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts.api import schema  # noqa: F401  # the schema finds our authentication there
+        from accounts.api import schema  # noqa: F401  # registers the schema extension

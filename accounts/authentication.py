@@ -7,15 +7,15 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from accounts.queries import get_signed_in
-from accounts.tokens import read
+from accounts.tokens import decode
 from spot_optimizer.errors import Unauthenticated
 
 
 class FamilyAuthentication(BaseAuthentication):
     """
-    ``Authorization: Bearer <access token>``, of a family that still counts.
+    ``Authorization: Bearer <access token>`` of a token family that is not revoked.
 
-    User and family are looked up at each request: what the token says of the role is for clients.
+    User and family are read at each request; the token's ``role`` claim is for clients only.
     """
 
     def authenticate(self, request: Request) -> tuple[User, AccessToken] | None:
@@ -23,11 +23,11 @@ class FamilyAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             return None
         try:
-            token = read(AccessToken, text.strip())
+            token = decode(AccessToken, text.strip())
             user = get_signed_in(user_id=UUID(token["sub"]), family_id=UUID(token["sid"]))
-        except Unauthenticated as refusal:
-            # DRF settles on "anonymous" only after an exception of its own.
-            raise AuthenticationFailed(str(refusal), code=refusal.code) from refusal
+        except Unauthenticated as error:
+            # DRF treats the request as anonymous only after an exception of its own.
+            raise AuthenticationFailed(str(error), code=error.code) from error
         return user, token
 
     def authenticate_header(self, request: Request) -> str:

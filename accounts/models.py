@@ -34,7 +34,7 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=8, choices=Role, default=Role.USER)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Shown, never decided by: update_session_counts refreshes it.
+    # For display only; update_session_counts refreshes it.
     active_sessions_count = models.PositiveIntegerField(default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -76,7 +76,7 @@ class User(AbstractBaseUser):
 
 
 class TokenFamily(models.Model):
-    """All tokens that came of one log-in. It knows its current refresh token by id only."""
+    """All tokens from one sign-in. Of the current refresh token only the id is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="token_families")

@@ -7,14 +7,14 @@ from rest_framework.request import Request
 from accounts.models import User
 
 if TYPE_CHECKING:
-    from rest_framework.views import APIView  # which itself imports such files
+    from rest_framework.views import APIView  # imports permissions for its settings
 
 
 class HasRole(BasePermission):
-    """Somebody signed in, in one of these roles; the others hear ``role_required``."""
+    """Allow users with one of these roles; others get ``role_required``."""
 
     roles: ClassVar[Collection[str]]
-    message = "Your role does not allow this. Ask an admin for another."
+    message = "Your role does not allow this. Ask an administrator for another role."
     code = "role_required"
 
     def has_permission(self, request: Request, view: "APIView") -> bool:

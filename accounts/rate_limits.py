@@ -1,7 +1,7 @@
-"""Django's caches, which also count: how often within a time, in one step."""
+"""Atomic counters with a time window, on Django's cache backends."""
 
 import time
-from functools import cache as remembered
+from functools import cache as cached_function
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -13,14 +13,14 @@ from redis import Redis
 
 class Hits(NamedTuple):
     so_far: int
-    ends_in: float  # [s] then it begins anew
+    ends_in: float  # [s] until the window ends
 
 
 def hit(key: str, period: int) -> Hits:
     """
-    Count one more within ``period`` seconds, which begin with the first one.
+    Count one hit in a window of ``period`` seconds that begins with its first hit.
 
-    :raises redis.exceptions.RedisError: Redis is away
+    :raises redis.exceptions.RedisError: Redis is unavailable
     """
     counter: Any = cache
     hits: Hits = counter.hit(key, period)
@@ -53,7 +53,7 @@ class CountingMemory(LocMemCache):
         return Hits(count + 1, ends - now)
 
 
-@remembered
+@cached_function
 def _redis(url: str, **options: Any) -> Redis:
-    """One client for the process: Django's cache makes one, with a connection, in each thread."""
+    """Return the process's client: Django's cache creates one, with a connection, per thread."""
     return Redis.from_url(url, **options)

@@ -5,7 +5,7 @@ from accounts.models import User
 
 
 class UserRequest(Request):
-    """The request of a view behind a log-in; ``auth`` is None where a session cookie was used."""
+    """The request of an authenticated view; ``auth`` is None with a session cookie."""
 
     user: User
     auth: AccessToken | None

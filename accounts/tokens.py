@@ -1,8 +1,8 @@
 """
-The two tokens of a log-in, as SimpleJWT makes and reads them.
+Access and refresh tokens, encoded and decoded by SimpleJWT.
 
-An access token names its user (``sub``), role, family (``sid``) and itself (``jti``); so does a
-refresh token, but for the role. Whether they still count, the family's row says.
+Both have the claims ``sub`` (user), ``sid`` (token family) and ``jti``; an access token also has
+``role``. Whether they are revoked is stored in the family's row.
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from accounts.models import TokenFamily, User
 from spot_optimizer.errors import Unauthenticated
 
 T = TypeVar("T", bound=Token)
-# What reading raises for a token that is none of ours: a claim may be of any type and size.
-WRONG = (
+# Decoding an invalid token may raise any of these: a claim may have any type and size.
+TOKEN_ERRORS = (
     TokenError,
     KeyError,
     ValueError,
@@ -44,7 +44,7 @@ class TokenRevoked(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a log-in gives. The tokens are stored nowhere and show in no ``repr``."""
+    """The result of a sign-in. Tokens are not stored and not part of ``repr``."""
 
     access: AccessToken = field(repr=False)
     refresh: RefreshToken = field(repr=False)
@@ -52,12 +52,12 @@ class Tokens:
 
     @property
     def expires_in(self) -> int:
-        """Return how long the access token lives. [s]"""
+        """The access token's lifetime. [s]"""
         return int(self.access["exp"] - self.access["iat"])
 
 
-def tokens_of(family: TokenFamily, *, now: datetime) -> Tokens:
-    """Make an access token and the refresh token that the family holds as its current one."""
+def issue_tokens(family: TokenFamily, *, now: datetime) -> Tokens:
+    """Return an access token and the family's current refresh token."""
     refresh = _new(RefreshToken, family, now)
     refresh["jti"] = family.current_jti
     access = _new(AccessToken, family, now)
@@ -65,26 +65,24 @@ def tokens_of(family: TokenFamily, *, now: datetime) -> Tokens:
     return Tokens(access, refresh, family.user)
 
 
-def read(kind: type[T], text: str | bytes) -> T:
+def decode(kind: type[T], text: str | bytes) -> T:
     """
-    Read a token of ours: signed with our key, of this kind, valid now.
+    Verify a token's signature, type and expiry; its family may be revoked.
 
-    Says nothing of the family: it may be revoked.
-
-    :raises TokenExpired: it was good once
-    :raises TokenInvalid: it is none of ours, or not of this kind
+    :raises TokenExpired: it has expired
+    :raises TokenInvalid: it is not valid, or not of this type
     """
     try:
         token = kind(text)  # type: ignore[arg-type]
         UUID(token["sub"]), UUID(token["sid"]), UUID(token["jti"])
     except ExpiredTokenError as error:
         raise TokenExpired("This token has expired. Refresh it or sign in again.") from error
-    except WRONG as error:
+    except TOKEN_ERRORS as error:
         raise TokenInvalid("This token is not valid. Please sign in again.") from error
     return token
 
 
-def expiry_of(token: Token) -> datetime:
+def expires_at(token: Token) -> datetime:
     return datetime.fromtimestamp(token["exp"], UTC)
 
 

@@ -6,14 +6,14 @@ from rest_framework import serializers
 from accounts.models import User
 from spot_optimizer.api.fields import Choice, StrictBoolean
 
-# ASCII only: upper and lower case are then the same to every database.
+# ASCII only: databases differ in case-insensitive comparison of other characters.
 USERNAME = RegexValidator(
-    r"\A[A-Za-z0-9._@+-]+\Z", "Use letters, digits and . _ @ + - only, without spaces."
+    r"\A[A-Za-z0-9._@+-]+\Z", "Use only letters, digits and . _ @ + -, without spaces."
 )
 
 
 class Text(serializers.CharField):
-    """A string; a number is none."""
+    """A string; DRF's own field also accepts numbers."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -34,7 +34,7 @@ class RegisterIn(serializers.Serializer):
 
     def validate_email(self, email: str) -> str:
         if not email.isascii():
-            raise serializers.ValidationError("Write the domain in its ASCII form (xn--…).")
+            raise serializers.ValidationError("Use the ASCII form of the domain (xn--…).")
         return email
 
     def validate_full_name(self, full_name: str | None) -> str:

@@ -25,13 +25,13 @@ from accounts.api.serializers import (
 from accounts.permissions import IsAdmin
 from accounts.requests import UserRequest
 from accounts.throttles import ApiThrottle, LoginThrottle, PasswordThrottle, RegisterThrottle
-from accounts.tokens import expiry_of
+from accounts.tokens import expires_at
 from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 
 
 class PublicView(APIView):
-    """For those who are not signed in yet: a stale token in the header is not looked at."""
+    """A view without authentication: an expired token in the header is ignored."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -40,7 +40,7 @@ class PublicView(APIView):
 class RegisterView(PublicView):
     throttle_classes = (RegisterThrottle,)
 
-    @extend_schema(summary="Make an account", request=RegisterIn, responses={201: TokensOut})
+    @extend_schema(summary="Create an account", request=RegisterIn, responses={201: TokensOut})
     def post(self, request: Request) -> Response:
         fields = validated(RegisterIn, request.data)
         user = services.register(**fields)
@@ -60,7 +60,7 @@ class LoginView(PublicView):
 
 class RefreshView(PublicView):
     @extend_schema(
-        summary="New tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
+        summary="Refresh tokens", request=RefreshIn, responses={200: TokensOut, 401: ErrorOut}
     )
     def post(self, request: Request) -> Response:
         fields = validated(RefreshIn, request.data)
@@ -98,20 +98,20 @@ class PasswordView(APIView):
             user=request.user,
             current=fields["current_password"],
             new=fields["new_password"],
-            used=request.auth,
+            access_token=request.auth,
             now=timezone.now(),
         )
         if request.auth is None:
-            update_session_auth_hash(request, request.user)  # the cookie that was used lives on
+            update_session_auth_hash(request, request.user)  # this browser stays signed in
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class VerifyView(APIView):
     @extend_schema(responses=VerifyOut)
     def get(self, request: UserRequest) -> Response:
-        expires_at = expiry_of(request.auth) if request.auth else request.session.get_expiry_date()
-        answer = {"valid": True, "user": request.user, "expires_at": expires_at}
-        return Response(VerifyOut(answer).data)
+        expiry = expires_at(request.auth) if request.auth else request.session.get_expiry_date()
+        data = {"valid": True, "user": request.user, "expires_at": expiry}
+        return Response(VerifyOut(data).data)
 
 
 class UsersView(ListAPIView):

@@ -163,8 +163,8 @@ class TestRegister:
 
         text = answer.content.decode()
         assert answer.status_code == 400
-        assert "Somebody has this e-mail already. Sign in, or take another." in text
-        assert "Somebody has this user name already. Take another." in text
+        assert "This e-mail is already registered. Sign in, or use another." in text
+        assert "This user name is already in use. Choose another." in text
         assert 'value="Ada@example.com"' in text
         assert PASSWORD not in text
 

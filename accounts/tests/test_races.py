@@ -83,7 +83,7 @@ def test_of_simultaneous_password_changes_one_wins():
             user=User.objects.get(pk=user.pk),
             current=PASSWORD,
             new=NEW_PASSWORD,
-            used=None,
+            access_token=None,
             now=timezone.now(),
         )
 
@@ -103,7 +103,7 @@ def test_no_log_in_with_the_old_password_survives_its_change():
             user=User.objects.get(pk=user.pk),
             current=PASSWORD,
             new=NEW_PASSWORD,
-            used=None,
+            access_token=None,
             now=timezone.now(),
         )
 

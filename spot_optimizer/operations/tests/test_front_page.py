@@ -215,7 +215,7 @@ class TestOtherActions:
 
         told = "1 by token, 1 in browsers"
         assert said(answer) == [f"{user.email} is signed out everywhere ({told})."]
-        assert trace() == [(user.email, f"Ended all log-ins: {told}.")]
+        assert trace() == [(user.email, f"Ended all sign-ins: {told}.")]
         assert [client.get(PROFILE).status_code for client in (by_token, by_cookie)] == [401, 401]
         assert others_token.get(PROFILE).status_code == 200
         assert others_cookie.get(PROFILE).status_code == 200
