@@ -1,7 +1,7 @@
 """
-Photograph every page: `python docs/screenshots.py` writes docs/images, in light, dark and phone.
+Take screenshots of all pages: `python docs/screenshots.py` writes docs/images (light, dark, phone).
 
-It starts a quick start of its own, walks it as a newcomer and as a researcher, and stops it.
+It starts its own quick start, creates sessions as two users, and stops it.
 """
 
 import asyncio
@@ -48,21 +48,21 @@ def main() -> None:
     if where_chromium_is() is None:
         raise SystemExit(MISSING)
     IMAGES.mkdir(exist_ok=True)
-    # Not what a developer has set: the pictures show the quick start as it comes.
+    # Ignore the user's settings: the screenshots show the quick start with its defaults.
     os.environ |= {"DATABASE_URL": "", "REDIS_URL": "", "BCRYPT_ROUNDS": "4"}
-    os.environ["THROTTLE_LOGIN"] = "1000/min"  # each picture is a sign-in of its own
+    os.environ["THROTTLE_LOGIN"] = "1000/min"  # each screenshot signs in again
     with TemporaryDirectory() as folder, Platform(Path(folder) / "var") as platform:
         try:
-            asyncio.run(photograph(platform))
+            asyncio.run(take_screenshots(platform))
         finally:
             platform.stop()
 
 
-async def photograph(platform: Platform) -> None:
+async def take_screenshots(platform: Platform) -> None:
     newcomer = a_person(platform, name="newcomer")
     researcher = a_person(platform, "lab", name="you")
-    paths = a_walk(platform, researcher)
-    of_whom = {
+    paths = create_sessions(platform, researcher)
+    pages_to_visit = {
         "sign-in": ("/sign-in", None),
         "register": ("/register", None),
         "first-visit": ("/", newcomer),
@@ -78,14 +78,14 @@ async def photograph(platform: Platform) -> None:
         watched(browser, platform.base_url) as pages,
     ):
         pages.expect("status 404")  # the last of them
-        developer = await pages.open()
-        for name, (path, person) in of_whom.items():
+        decoder = await pages.open()
+        for name, (path, person) in pages_to_visit.items():
             for look in LOOKS:
-                await _photograph_page(pages, developer, name, look, path, person)
+                await _screenshot_page(pages, decoder, name, look, path, person)
 
 
-def a_walk(platform: Platform, person: Person) -> dict[str, str]:
-    """Have three sessions, of which one is evaluated by each model; promote one, and back."""
+def create_sessions(platform: Platform, person: Person) -> dict[str, str]:
+    """Create three sessions; evaluate one with each model, and promote each model once."""
     spot = [each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"]
     judged = platform.a_session(person.token, spot[0])
     found = platform.ask("GET", f"{LAB}/models", token=person.token).json()["results"]
@@ -109,8 +109,8 @@ def a_walk(platform: Platform, person: Person) -> dict[str, str]:
     }
 
 
-async def _photograph_page(
-    pages: Watched, developer: Page, name: str, look: str, path: str, person: Person | None
+async def _screenshot_page(
+    pages: Watched, decoder: Page, name: str, look: str, path: str, person: Person | None
 ) -> None:
     page = await pages.open(person, **LOOKS[look])
     await page.goto(path)
@@ -118,7 +118,7 @@ async def _photograph_page(
     width = await page.evaluate("innerWidth")
     height = await page.evaluate("document.documentElement.scrollHeight")
     clip: Any = {"x": 0, "y": 0, "width": width, "height": min(height, TALLEST[look])}
-    png = small(*await _pixels(developer, await page.screenshot(full_page=True, clip=clip)))
+    png = small(*await _pixels(decoder, await page.screenshot(full_page=True, clip=clip)))
     if len(png) > MOST_BYTES:
         raise SystemExit(f"{name}-{look}.png has {len(png):,} bytes: show less of that page.")
     (IMAGES / f"{name}-{look}.png").write_bytes(png)
@@ -126,37 +126,37 @@ async def _photograph_page(
     await page.context.close()
 
 
-async def _pixels(developer: Page, png: bytes) -> tuple[int, int, NDArray[np.uint8]]:
-    """Let the browser develop its own picture: no other library here reads PNG."""
-    width, height, text = await developer.evaluate(PIXELS, base64.b64encode(png).decode())
+async def _pixels(decoder: Page, png: bytes) -> tuple[int, int, NDArray[np.uint8]]:
+    """Decode the PNG in the browser: no installed library reads PNG."""
+    width, height, text = await decoder.evaluate(PIXELS, base64.b64encode(png).decode())
     pixels = np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
     return width, height, pixels[..., :3]
 
 
 def small(width: int, height: int, pixels: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of 256 colors: pages have few, and it is a third the size."""
+    """Return a PNG with a palette of 256 colors, which is a third of the size."""
     exact = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
     colors, counts = np.unique(exact, return_counts=True)
-    kept = _palette(colors, counts)
-    nearest = np.abs(_channels(colors)[:, None] - _channels(kept)[None]).sum(2).argmin(1)
-    rows = np.zeros((height, 1 + width), np.uint8)  # each begins with its filter: none
+    chosen = _palette(colors, counts)
+    nearest = np.abs(_channels(colors)[:, None] - _channels(chosen)[None]).sum(2).argmin(1)
+    rows = np.zeros((height, 1 + width), np.uint8)  # each row starts with its filter type: none
     rows[:, 1:] = nearest[np.searchsorted(colors, exact)]
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    palette = _channels(kept).astype(np.uint8).tobytes()
+    palette = _channels(chosen).astype(np.uint8).tobytes()
     body = zlib.compress(rows.tobytes(), 9)
     parts = [(b"IHDR", header), (b"PLTE", palette), (b"IDAT", body), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 
 
 def _palette(colors: NDArray[np.uint32], counts: NDArray[np.intp]) -> NDArray[np.uint32]:
-    """Return the commonest colors, and those most unlike them: a few red words stay red."""
-    kept = list(np.argsort(-counts, kind="stable")[:192])
+    """Return the most frequent colors, and those most different from them: red text stays red."""
+    chosen = list(np.argsort(-counts, kind="stable")[:192])
     channels = _channels(colors)
-    far = np.abs(channels[:, None] - channels[kept][None]).sum(2).min(1)
-    while len(kept) < 256 and far.any():
-        kept.append(far.argmax())
-        far = np.minimum(far, np.abs(channels - channels[kept[-1]]).sum(1))
-    return colors[kept]
+    far = np.abs(channels[:, None] - channels[chosen][None]).sum(2).min(1)
+    while len(chosen) < 256 and far.any():
+        chosen.append(far.argmax())
+        far = np.minimum(far, np.abs(channels - channels[chosen[-1]]).sum(1))
+    return colors[chosen]
 
 
 def _channels(colors: NDArray[np.uint32]) -> NDArray[np.int16]:

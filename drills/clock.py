@@ -1,8 +1,8 @@
 """
-What a clock that jumps does to the platform: ``python -m drills.clock``.
+Measures the effect of clock jumps on the platform: ``python -m drills.clock``.
 
-Under every process, PostgreSQL and Redis included, lies clock.c, which sets the wall clock and no
-other; libfaketime would not do, because it breaks the sleep of Python 3.11. Needs a C compiler.
+clock.c is preloaded into every process, PostgreSQL and Redis included, and changes only the wall
+clock. libfaketime cannot be used: it breaks the sleep of Python 3.11. Needs a C compiler.
 """
 
 import os
@@ -17,10 +17,10 @@ from typing import Any
 
 import urllib3
 
+from drills.environment import Environment
 from drills.load import Watcher
 from drills.run import warm_up
 from drills.servers import programs
-from drills.stand import Stand
 from spot_optimizer.tests.platform import until
 from spot_optimizer.tests.process import Process
 
@@ -30,30 +30,30 @@ PROFILE = "/api/v1/auth/profile"
 
 
 class Clocks:
-    """A clock for each process, which may be set while it runs."""
+    """A clock for each process that can be set while the process runs."""
 
-    def __init__(self, stand: Stand) -> None:
-        self.stand, library = stand, stand.folder / "clock.so"
+    def __init__(self, environment: Environment) -> None:
+        self.environment, library = environment, environment.folder / "clock.so"
         source = Path(__file__).with_suffix(".c")
         command = ["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source)]
         subprocess.run(command, check=True)  # noqa: S603  # our own file
         self.set(0)
-        for process in stand.all:
+        for process in environment.all:
             process.environment["LD_PRELOAD"] = str(library)
             process.environment["DRILL_CLOCK"] = str(self._file_of(process))
 
     def set(self, seconds: int, *only: Process) -> None:
-        for process in only or self.stand.all:
+        for process in only or self.environment.all:
             with os.fdopen(os.open(self._file_of(process), os.O_RDWR | os.O_CREAT), "r+b") as file:
                 file.write(struct.pack("=q", seconds))  # in place: it is mapped
 
     def _file_of(self, process: Process) -> Path:
-        return self.stand.folder / f"{process.name}.clock"
+        return self.environment.folder / f"{process.name}.clock"
 
 
-def said(answer: Any) -> str:
-    told = answer.json() if answer.data.startswith(b"{") else {}
-    return f"{answer.status} {told.get('code') or told.get('state') or ''}".strip()
+def summary(answer: Any) -> str:
+    body = answer.json() if answer.data.startswith(b"{") else {}
+    return f"{answer.status} {body.get('code') or body.get('state') or ''}".strip()
 
 
 def seconds_until(found: Callable[[], Any]) -> str:
@@ -66,7 +66,7 @@ def seconds_until(found: Callable[[], Any]) -> str:
 
 
 def busiest(processes: list[Process], seconds: int = 10) -> str:
-    """Return who used most of a processor while nobody asked for anything."""
+    """Return the process that used most CPU time while the platform was idle."""
     before = {process.name: _used(process) for process in processes}
     time.sleep(seconds)
     shares = {
@@ -83,15 +83,15 @@ def _used(process: Process) -> float:
 
 
 class Walk:
-    """One user, while the clocks are set."""
+    """The steps of one user while the clocks are changed."""
 
-    def __init__(self, stand: Stand, clocks: Clocks) -> None:
-        self.stand, self.clocks = stand, clocks
-        self.first, self.second = stand.platform.webs
+    def __init__(self, environment: Environment, clocks: Clocks) -> None:
+        self.environment, self.clocks = environment, clocks
+        self.first, self.second = environment.platform.webs
         self.rows: list[tuple[str, str]] = []
         self.account: dict[str, Any] = {}
 
-    def see(self, what: str, seen: str) -> None:
+    def record(self, what: str, seen: str) -> None:
         self.rows.append((what, seen))
         print(f"| {what} | {seen} |", flush=True)  # noqa: T201
 
@@ -101,63 +101,65 @@ class Walk:
         return str(self.account["access_token"])
 
     def profile(self, token: str, web: Any = None) -> str:
-        return said((web or self.first).ask("GET", PROFILE, token=token))
+        return summary((web or self.first).ask("GET", PROFILE, token=token))
 
     def evaluate(self, token: str) -> str:
-        session = self.first.a_session(token, self.stand.instances[0])
+        session = self.first.a_session(token, self.environment.instances[0])
         if "session_id" not in session:
             return str(session)
         began = time.monotonic()
         answer = self.first.evaluated(session["session_id"], token)
-        return f"{said(answer)} after {time.monotonic() - began:.1f} s"
+        return f"{summary(answer)} after {time.monotonic() - began:.1f} s"
 
     def a_web_behind(self) -> None:
         for seconds in (2, 30):
             self.clocks.set(-seconds, self.second)
             token = self.sign_up(f"behind{seconds}")
             seen = self.profile(token, self.second)
-            self.see(f"web 2 is {seconds} s behind: a token just made at web 1, shown to it", seen)
+            self.record(
+                f"web 2 is {seconds} s behind: a token just made at web 1, shown to it", seen
+            )
         self.clocks.set(0)
 
     def forward(self) -> None:
         token = self.sign_up("forward")
-        session = self.first.a_session(token, self.stand.instances[0])
+        session = self.first.a_session(token, self.environment.instances[0])
         own = f"{SESSIONS}/{session['session_id']}"
-        watcher = Watcher(session["session_id"], self.stand.platform.webs)
+        watcher = Watcher(session["session_id"], self.environment.platform.webs)
         watcher.start()
         self.clocks.set(3 * HOUR)
-        asked = self.first.ask("POST", f"{own}/evaluate", {}, token)
-        self.see("3 hours forward: evaluate in a session of 2 hours", said(asked))
+        answer = self.first.ask("POST", f"{own}/evaluate", {}, token)
+        self.record("3 hours forward: evaluate in a session of 2 hours", summary(answer))
         ended = seconds_until(
             lambda: self.first.ask("GET", own, token=token).json()["state"] == "ended"
         )
-        self.see("… it is cleaned up, its credentials erased", ended)
+        self.record("… it is cleaned up, its credentials erased", ended)
         watcher.join(timeout=30)
-        self.see("… its watcher", ", ".join(close.what for close in watcher.closes))
-        self.see("… the token of 24 hours", self.profile(token))
-        self.see("… a new session, evaluated", self.evaluate(token))
-        self.see("… the busiest process of all, idle", busiest(self.stand.all))
+        self.record("… its watcher", ", ".join(close.what for close in watcher.closes))
+        self.record("… the token of 24 hours", self.profile(token))
+        self.record("… a new session, evaluated", self.evaluate(token))
+        self.record("… the busiest process of all, idle", busiest(self.environment.all))
 
     def a_day_forward(self) -> None:
         token = self.sign_up("tomorrow")
         self.clocks.set(28 * HOUR + 60)
-        self.see("25 hours forward: the token of 24 hours", self.profile(token))
+        self.record("25 hours forward: the token of 24 hours", self.profile(token))
         refresh = {"refresh_token": self.account["refresh_token"]}
         answer = self.first.ask("POST", "/api/v1/auth/refresh", refresh)
-        self.see("… refreshed", said(answer))
-        self.see("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
+        self.record("… refreshed", summary(answer))
+        self.record("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
 
     def back(self) -> None:
         token = self.sign_up("back")
         self.clocks.set(27 * HOUR)
-        self.see("1 hour back: a token made before", self.profile(token))
+        self.record("1 hour back: a token made before", self.profile(token))
         login = {"email": "back@example.com", "password": "SecurePassword123"}
         answer = self.first.ask("POST", "/api/v1/auth/login", login)
-        self.see("… signed in again", said(answer))
-        self.see("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
-        worker = self.stand.platform.workers
+        self.record("… signed in again", summary(answer))
+        self.record("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
+        worker = self.environment.platform.workers
         before = sum(each.said.count("sandbox.cleanup_expired_sessions[") for each in worker)
-        self.see(
+        self.record(
             "… the beat's sweep of each 20 s runs again",
             seconds_until(
                 lambda: (
@@ -166,22 +168,22 @@ class Walk:
                 )
             ),
         )
-        self.see("… the busiest process of all, idle", busiest(self.stand.all))
+        self.record("… the busiest process of all, idle", busiest(self.environment.all))
 
 
 def main() -> None:
     if programs() is None or not shutil.which("cc"):
         sys.exit("Install postgresql, redis and a C compiler for this drill.")
-    stand = Stand()
-    clocks = Clocks(stand)
-    with stand:
-        warm_up(stand)
-        walk = Walk(stand, clocks)
+    environment = Environment()
+    clocks = Clocks(environment)
+    with environment:
+        warm_up(environment)
+        walk = Walk(environment, clocks)
         for step in (walk.a_web_behind, walk.forward, walk.a_day_forward, walk.back):
             try:
                 step()
             except (AssertionError, KeyError, urllib3.exceptions.HTTPError) as error:
-                walk.see(step.__name__, f"gave up: {error!r}"[:200])
+                walk.record(step.__name__, f"failed: {error!r}"[:200])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Who uses the platform while something breaks: users who ask, watchers who watch and resume."""
+"""Load on the platform: users who evaluate, and watchers who reconnect and resume."""
 
 import json
 import threading
@@ -14,20 +14,20 @@ from websockets.sync.client import connect
 
 from spot_optimizer.tests.platform import Edge
 
-PAUSE = 0.5  # [s] of a user between two evaluations, of a watcher before he comes again
+PAUSE = 0.5  # [s] between two evaluations, and before a watcher reconnects
 ENDED = 4410
-NOBODY = "no connection"
+NO_CONNECTION = "no connection"
 BROKEN_OFF = "broken off"
 
 
 class Seen(NamedTuple):
     at: float  # [s] monotonic
-    asked_at: float
+    requested_at: float
     what: str
 
 
 class User(threading.Thread):
-    """Asks for one evaluation after the other, of one session, at either web in turn."""
+    """Evaluates one session repeatedly, alternating between the web processes."""
 
     def __init__(self, name: str, webs: Sequence[Edge], instance: dict[str, Any]) -> None:
         super().__init__(name=name, daemon=True)
@@ -46,32 +46,32 @@ class User(threading.Thread):
             self.evaluate(web)
 
     def evaluate(self, web: Edge) -> None:
-        asked_at = time.monotonic()
-        what = self._what_the_answer_says(web)
-        self.seen.append(Seen(time.monotonic(), asked_at, what))
+        requested_at = time.monotonic()
+        what = self._post_evaluate(web)
+        self.seen.append(Seen(time.monotonic(), requested_at, what))
 
-    def _what_the_answer_says(self, web: Edge) -> str:
+    def _post_evaluate(self, web: Edge) -> str:
         try:
             answer = web.ask("POST", f"{self.own}/evaluate", {}, self.token)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
-            return NOBODY
+            return NO_CONNECTION
         except urllib3.exceptions.HTTPError:
             return BROKEN_OFF
-        told = answer.json() if answer.data.startswith(b"{") else {}
-        if "evaluation_id" in told:
-            self.accepted.add(told["evaluation_id"])
-        says_when = answer.status not in (429, 503) or "Retry-After" in answer.headers
-        what = f"{answer.status} {told.get('state') or told.get('code') or answer.data[:40]}"
-        return what if says_when else f"{what}, not when to come back"
+        body = answer.json() if answer.data.startswith(b"{") else {}
+        if "evaluation_id" in body:
+            self.accepted.add(body["evaluation_id"])
+        has_retry_after = answer.status not in (429, 503) or "Retry-After" in answer.headers
+        what = f"{answer.status} {body.get('state') or body.get('code') or answer.data[:40]}"
+        return what if has_retry_after else f"{what} without Retry-After"
 
     def has_decided_since(self, moment: float) -> bool:
-        """Whether he has got a decision for which he asked after that moment."""
+        """Return whether a decision requested after that moment has arrived."""
         return any(
-            seen.asked_at >= moment and seen.what == "200 decided" for seen in list(self.seen)
+            seen.requested_at >= moment and seen.what == "200 decided" for seen in list(self.seen)
         )
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """All of his session, those included whose answer he never got."""
+        """Return all evaluations of the session, including those without a response."""
         path = f"{self.own}/evaluations?limit=200"
         return self.webs[0].ask("GET", path, token=self.token).json()["results"]
 
@@ -83,7 +83,7 @@ class User(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Watches a session to its end, and comes again with the last line he saw, at the next web."""
+    """Watches a session to its end; reconnects to the next web process and resumes."""
 
     def __init__(self, session_id: str, webs: Sequence[Edge]) -> None:
         super().__init__(name=f"watcher of {session_id}", daemon=True)
@@ -108,16 +108,16 @@ class Watcher(threading.Thread):
             with connect(f"ws://127.0.0.1:{web.port}{where}", close_timeout=1) as socket:
                 welcome = json.loads(socket.recv())
                 while True:
-                    self._take(json.loads(socket.recv()), welcome.get("last_seq", 0))
+                    self._receive(json.loads(socket.recv()), welcome.get("last_seq", 0))
         except ConnectionClosed as closed:
             return str(closed.rcvd.code) if closed.rcvd else BROKEN_OFF
         except (OSError, WebSocketException):
-            return NOBODY
+            return NO_CONNECTION
 
-    def _take(self, frame: dict[str, Any], replayed: int) -> None:
+    def _receive(self, frame: dict[str, Any], replayed: int) -> None:
         if "seq" not in frame:
             return
         self.lines.append(frame)
-        if frame["seq"] > replayed:  # what was there before he came is not late
+        if frame["seq"] > replayed:  # replayed lines do not count
             late = datetime.now(UTC) - datetime.fromisoformat(frame["timestamp"])
             self.arrivals.append((time.monotonic(), late.total_seconds()))

@@ -1,4 +1,4 @@
-"""A drill under load: it begins when all is well, and is over when all is well again."""
+"""One drill: load, a fault, recovery, and the comparison with the stored rows."""
 
 import logging
 import time
@@ -8,26 +8,30 @@ from contextlib import suppress
 from itertools import count
 from typing import Self
 
+from drills.environment import Environment
 from drills.load import ENDED, Seen, User, Watcher
 from drills.outcome import Outcome
-from drills.stand import Stand
 from spot_optimizer.tests.platform import until
 
-Strike = Callable[[Stand], None]
-RECOVER_WITHIN = 240  # [s] a lease, the sweep behind it, and some
+Fault = Callable[[Environment], None]
+RECOVER_WITHIN = 240  # [s] a lease, the sweep after it, and a reserve
 _numbers = count(1)
 
-logging.getLogger("urllib3").setLevel(logging.ERROR)  # a pool that is full is no news here
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # full connection pools are expected here
 
 
 class Load:
-    """Users who ask without a pause, and two watchers for each, one at either web."""
+    """Users who evaluate repeatedly, and two watchers for each, one at each web process."""
 
-    def __init__(self, stand: Stand, users: int = 3) -> None:
-        self.stand = stand
-        webs, number = stand.platform.webs, next(_numbers)
+    def __init__(self, environment: Environment, users: int = 3) -> None:
+        self.environment = environment
+        webs, number = environment.platform.webs, next(_numbers)
         self.users = [
-            User(f"user{number}x{index}", webs, stand.instances[index % len(stand.instances)])
+            User(
+                f"user{number}x{index}",
+                webs,
+                environment.instances[index % len(environment.instances)],
+            )
             for index in range(users)
         ]
         self.watchers = [
@@ -47,7 +51,7 @@ class Load:
             thread.over.set()
 
     def wait_for_decisions(self, *, since: float) -> None:
-        """Wait until each user has a decision that he asked for afterwards."""
+        """Wait until each user has a decision requested after ``since``."""
         until(
             lambda: all(user.has_decided_since(since) for user in self.users),
             seconds=RECOVER_WITHIN,
@@ -55,7 +59,7 @@ class Load:
         )
 
     def end(self) -> bool:
-        """Stop asking; end all sessions once nothing is pending. Return whether it came to that."""
+        """Stop the users; end all sessions once no evaluation is pending. False on time-out."""
         for user in self.users:
             user.over.set()
         for user in self.users:
@@ -74,32 +78,32 @@ class Load:
         return False
 
     def pending(self) -> int:
-        told = [evaluation for user in self.users for evaluation in user.evaluations()]
-        return sum(evaluation["state"] == "pending" for evaluation in told)
+        evaluations = [evaluation for user in self.users for evaluation in user.evaluations()]
+        return sum(evaluation["state"] == "pending" for evaluation in evaluations)
 
 
-def warm_up(stand: Stand) -> None:
-    """Let a first evaluation fetch the region: it takes longer than anything later."""
-    with Load(stand) as load:
+def warm_up(environment: Environment) -> None:
+    """Run a first evaluation: it fetches the whole region, which takes longest."""
+    with Load(environment) as load:
         load.end()
 
 
-def drill(stand: Stand, name: str, strike: Strike, *, users: int = 3) -> Outcome:
-    """Strike a platform under load, wait until it has recovered, and count what it cost."""
+def drill(environment: Environment, name: str, fault: Fault, *, users: int = 3) -> Outcome:
+    """Fault a platform under load, wait until it has recovered, and count what it cost."""
     outcome = Outcome(name)
-    with Load(stand, users) as load:
+    with Load(environment, users) as load:
         began = time.monotonic()
-        strike(stand)
-        struck = time.monotonic()
+        fault(environment)
+        fault_ended = time.monotonic()
         try:
-            load.wait_for_decisions(since=struck)
+            load.wait_for_decisions(since=fault_ended)
         except AssertionError:
-            outcome.notes.append("It never recovered by itself")
+            outcome.notes.append("It did not recover by itself")
         recovered = time.monotonic()
-        outcome.recovered_in = recovered - struck
-        outcome.notes += stand.restart_the_dead()
+        outcome.recovered_in = recovered - fault_ended
+        outcome.notes += environment.restart_exited()
         load.end()
-        outcome.settled_in = time.monotonic() - struck
+        outcome.settled_in = time.monotonic() - fault_ended
         _count(outcome, load, began, recovered)
     return outcome
 
@@ -108,19 +112,19 @@ def _count(outcome: Outcome, load: Load, began: float, recovered: float) -> None
     outcome.unsettled = load.pending()
     for user in load.users:
         outcome.answers += _between(user.seen, began, recovered)
-        waits = [each.at - each.asked_at for each in user.seen if began <= each.at <= recovered]
+        waits = [each.at - each.requested_at for each in user.seen if began <= each.at <= recovered]
         outcome.slowest_answer = max([outcome.slowest_answer, *waits])
     for watcher in load.watchers:
         outcome.closes += _between(watcher.closes, began, recovered)
         outcome.latest_line = max([outcome.latest_line, *_lateness(watcher, began, recovered)])
     _compare_lines(outcome, load)
     ids = [user.session["session_id"] for user in load.users]
-    [(outcome.orphans,)] = load.stand.postgres.rows(
+    [(outcome.orphans,)] = load.environment.postgres.rows(
         "SELECT count(*) FROM sandbox_sandboxsession WHERE id = ANY(%s)"
         " AND (state <> 'ended' OR sealed_credentials IS NOT NULL)",
         ids,
     )
-    ended = load.stand.postgres.rows(
+    ended = load.environment.postgres.rows(
         "SELECT coalesce(error->>'code', state), count(*),"
         " max(extract(epoch FROM settled_at - created_at))::int"
         " FROM sandbox_evaluation WHERE session_id = ANY(%s) GROUP BY 1",
@@ -139,18 +143,18 @@ def _lateness(watcher: Watcher, began: float, recovered: float) -> list[float]:
 
 
 def _compare_lines(outcome: Outcome, load: Load) -> None:
-    """Hold what each watcher saw against what is stored: every line once and in order."""
+    """Compare the lines each watcher received with the stored ones: each once, in order."""
     stored = {user.session["session_id"]: user.lines() for user in load.users}
     for watcher in load.watchers:
         seen = [line["seq"] for line in watcher.lines]
         wanted = [line["seq"] for line in stored[watcher.session_id]]
         outcome.lost += len(set(wanted) - set(seen))
-        outcome.doubled += len(seen) - len(set(seen))
+        outcome.duplicated += len(seen) - len(set(seen))
         outcome.out_of_order += seen != sorted(seen)
         if not watcher.closes or watcher.closes[-1].what != str(ENDED):
-            outcome.notes.append("a watcher never heard the end")
+            outcome.notes.append("a watcher did not receive the end")
     for lines in stored.values():
         decided = [
             line["evaluation"]["evaluation_id"] for line in lines if line["type"] == "decision"
         ]
-        outcome.doubled += len(decided) - len(set(decided))
+        outcome.duplicated += len(decided) - len(set(decided))

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of the drill's own: it kills them."""
+"""PostgreSQL and Redis servers that only the drills use, so that they can be killed."""
 
 import os
 import pwd
@@ -26,7 +26,7 @@ def programs() -> Path | None:
 
 
 class Postgres(Process):
-    """It refuses to run as root, so root has it run as postgres."""
+    """PostgreSQL refuses to run as root, so root starts it as the user postgres."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.port, self.data, bin_dir = free_port(), folder / "postgres", programs()
@@ -44,7 +44,7 @@ class Postgres(Process):
             account = pwd.getpwnam(self.user)
             os.chown(self.data, account.pw_uid, account.pw_gid)
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-        subprocess.run(  # noqa: S603  # our own command, no input of anybody
+        subprocess.run(  # noqa: S603  # a constant command
             [initdb, "-D", str(self.data), *options],
             user=self.user,
             group=self.user,
@@ -67,11 +67,11 @@ class Postgres(Process):
         return True
 
     def stop_fast(self) -> None:
-        """Roll back what runs, and end: what `pg_ctl stop` does."""
+        """Roll back open transactions and exit, like `pg_ctl stop`."""
         self.stop(signal.SIGINT)
 
     def stop_immediately(self) -> None:
-        """End without a word; the next start recovers from the log."""
+        """Exit at once; the next start recovers from the write-ahead log."""
         self.stop(signal.SIGQUIT)
 
     def rows(self, query: LiteralString, *arguments: object) -> list[tuple]:
@@ -81,7 +81,7 @@ class Postgres(Process):
 
 
 class Redis(Process):
-    """Nothing in it lasts, as in docker-compose.yml: started again, it is empty."""
+    """Without persistence, as in docker-compose.yml: empty after a restart."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.port = free_port()

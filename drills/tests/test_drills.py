@@ -1,19 +1,19 @@
-"""The quick drills: real processes, servers of their own, and something that breaks under load."""
+"""The quick drills: real processes and own servers, with a fault under load."""
 
 import pytest
 
+from drills.environment import Environment
+from drills.faults import FAULTS
 from drills.outcome import table
 from drills.run import drill, warm_up
 from drills.servers import programs
-from drills.stand import Stand
-from drills.strikes import STRIKES
 from spot_optimizer.tests.processes import needs_services
 
 pytestmark = [
-    needs_services,  # a drill has its own, but where those are, a drill may take its time
+    needs_services,  # without configured services, slow tests are skipped
     pytest.mark.skipif(programs() is None, reason="needs Debian's postgresql and redis-server"),
 ]
-LEASE = 120  # [s] of a run; who recovers earlier did not have to wait for a dead one's
+LEASE = 120  # [s] of an evaluation: a faster recovery did not wait for a lease to expire
 QUICK = (
     "Redis killed, restarted empty",
     "PostgreSQL stopped immediately, restarted",
@@ -22,17 +22,19 @@ QUICK = (
 
 
 @pytest.fixture(scope="module")
-def stand():
-    with Stand() as stand:
-        warm_up(stand)
-        yield stand
+def environment():
+    with Environment() as environment:
+        warm_up(environment)
+        yield environment
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_nothing_is_lost_and_all_comes_back_by_itself(stand, name):
-    outcome = drill(stand, name, STRIKES[name], users=2)
+def test_loses_nothing_and_recovers_by_itself(environment, name):
+    outcome = drill(environment, name, FAULTS[name], users=2)
 
     assert outcome.is_clean, table([outcome])
     assert outcome.notes == []
     assert outcome.recovered_in < LEASE
-    assert not [what for what in outcome.answers if what.startswith("500") or ", not" in what]
+    assert not [
+        what for what in outcome.answers if what.startswith("500") or "without Retry-After" in what
+    ]

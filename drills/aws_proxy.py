@@ -1,4 +1,4 @@
-"""What the platform takes for AWS: it passes all on to the emulator, until told otherwise."""
+"""A TCP proxy in front of the emulator that can be made to fail."""
 
 import socket
 import threading
@@ -13,16 +13,16 @@ NONSENSE = (
 )
 
 
-class Endpoint:
+class AwsProxy:
     """
-    A TCP server in front of another.
+    A TCP proxy.
 
-    ``mode``: "pass", "nonsense" (answers what nobody can read), "hang" (takes and never answers),
-    "cut" (closes in the middle of the answer), "refuse" (does not listen).
+    ``mode``: "pass", "nonsense" (malformed responses), "hang" (accepts and never responds),
+    "cut" (closes in the middle of a response), "refuse" (does not listen).
     """
 
     def __init__(self) -> None:
-        self.mode, self.behind = "pass", 0
+        self.mode, self.target_port = "pass", 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -35,29 +35,29 @@ class Endpoint:
 
     def __exit__(self, *_: object) -> None:
         self._close_listening()
-        self._cut_all()
+        self._close_connections()
 
-    def become(self, mode: str) -> None:
-        """Change, for connections that are open as well."""
+    def set_mode(self, mode: str) -> None:
+        """Change the mode; open connections are closed."""
         if self.mode == "refuse" and mode != "refuse":
             self._listening = socket.create_server(("127.0.0.1", self.port))
             self._serve()
         elif mode == "refuse" and self.mode != "refuse":
             self._close_listening()
         self.mode = mode
-        self._cut_all()
+        self._close_connections()
 
     def _serve(self) -> None:
         threading.Thread(target=self._accept, args=[self._listening], daemon=True).start()
 
     def _accept(self, listening: socket.socket) -> None:
-        with suppress(OSError):  # closed: nobody is to be let in
+        with suppress(OSError):  # the listening socket was closed
             while True:
                 client, _ = listening.accept()
-                threading.Thread(target=self._answer, args=[client], daemon=True).start()
+                threading.Thread(target=self._handle, args=[client], daemon=True).start()
 
-    def _answer(self, client: socket.socket) -> None:
-        with self._kept(client), suppress(OSError):
+    def _handle(self, client: socket.socket) -> None:
+        with self._tracked(client), suppress(OSError):
             if self.mode == "hang":
                 while client.recv(CHUNK):
                     pass
@@ -65,10 +65,10 @@ class Endpoint:
                 client.recv(CHUNK)
                 client.sendall(NONSENSE)
             else:
-                self._pass_on(client)
+                self._forward(client)
 
-    def _pass_on(self, client: socket.socket) -> None:
-        with self._kept(socket.create_connection(("127.0.0.1", self.behind))) as server:
+    def _forward(self, client: socket.socket) -> None:
+        with self._tracked(socket.create_connection(("127.0.0.1", self.target_port))) as server:
             threading.Thread(target=_pump, args=[client, server], daemon=True).start()
             if self.mode == "cut":
                 client.sendall(server.recv(CHUNK)[:200])
@@ -76,7 +76,7 @@ class Endpoint:
                 _pump(server, client)
 
     @contextmanager
-    def _kept(self, connection: socket.socket) -> Iterator[socket.socket]:
+    def _tracked(self, connection: socket.socket) -> Iterator[socket.socket]:
         with self._lock:
             self._open.add(connection)
         try:
@@ -88,10 +88,10 @@ class Endpoint:
 
     def _close_listening(self) -> None:
         with suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)  # a close alone does not wake accept()
+            self._listening.shutdown(socket.SHUT_RDWR)  # close() alone does not interrupt accept()
         self._listening.close()
 
-    def _cut_all(self) -> None:
+    def _close_connections(self) -> None:
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):

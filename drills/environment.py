@@ -1,4 +1,4 @@
-"""Where drills take place: servers of their own, the platform on them, and what stands for AWS."""
+"""The environment of the drills: own servers, the platform, and a proxy for AWS."""
 
 import os
 import shutil
@@ -7,31 +7,31 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from drills.endpoint import Endpoint
+from drills.aws_proxy import AwsProxy
 from drills.servers import Postgres, Redis
 from spot_optimizer.tests.process import Process
 from spot_optimizer.tests.processes import Processes
 
-SWEEP_EVERY = 20  # [s] in a drill; five minutes as shipped
+SWEEP_EVERY = 20  # [s] in a drill; five minutes by default
 REGION = "us-east-1"
 
 
-class Stand:
-    """The platform, PostgreSQL and Redis, with what stands for AWS: all of it may be killed."""
+class Environment:
+    """The platform, PostgreSQL, Redis and the AWS proxy. The faults may kill any of them."""
 
     def __init__(self, **environment: str) -> None:
-        # Not pytest's: the user postgres must get in.
+        # Not pytest's folder: the user postgres needs access.
         self.folder = Path(tempfile.mkdtemp(prefix="drill-"))
         self.folder.chmod(0o755)
         bare = {"PATH": os.environ["PATH"]}
         self.postgres, self.redis = Postgres(self.folder, bare), Redis(self.folder, bare)
-        self.aws = Endpoint()
+        self.aws = AwsProxy()
         services = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.redis.url}
         self.platform = Processes(
             self.folder,
             services | {"AWS_ENDPOINT_URL": self.aws.url, **environment},
         )
-        self.aws.behind = self.platform.emulator.port
+        self.aws.target_port = self.platform.emulator.port
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -56,7 +56,7 @@ class Stand:
                 server.kill()
 
     def sweep_every(self, seconds: int) -> None:
-        """Change the schedule as an operator may; the beat takes it up by itself."""
+        """Change the schedule as an operator would; beat reloads it by itself."""
         self.postgres.rows(
             "WITH soon AS (INSERT INTO django_celery_beat_intervalschedule (every, period)"
             " VALUES (%s, 'seconds') RETURNING id) UPDATE django_celery_beat_periodictask"
@@ -65,12 +65,12 @@ class Stand:
         )
         self.postgres.rows("UPDATE django_celery_beat_periodictasks SET last_update = now()")
 
-    def restart_the_dead(self) -> list[str]:
-        """Start again what has ended by itself, as compose would, and tell of it."""
-        dead = [process for process in self.all if not process.is_running]
-        for process in dead:
+    def restart_exited(self) -> list[str]:
+        """Restart processes that exited by themselves, as compose would; return a note for each."""
+        exited = [process for process in self.all if not process.is_running]
+        for process in exited:
             process.start()
-        return [f"{process.name} had ended by itself" for process in dead]
+        return [f"{process.name} exited by itself" for process in exited]
 
     @property
     def instances(self) -> list[dict]:
