@@ -13,6 +13,7 @@ from sandbox.api.serializers import PreferencesIn
 from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.instances import Instance
 from streaming.models import Stream
 
 OPENED = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -59,6 +60,18 @@ def an_emulated_session(emulator: Any, *, lifecycle: str = "spot", **fields: Any
 
 def an_evaluation(session: SandboxSession | None = None) -> Evaluation:
     return services.request_evaluation(session=session or a_session(), now=timezone.now())
+
+
+def an_instance(**fields: Any) -> Instance:
+    """Return the instance of ``a_session`` as AWS describes it, running."""
+    defaults: dict[str, Any] = dict.fromkeys(Instance._fields) | {
+        "instance_id": "i-0123456789abcdef0",
+        "instance_type": "m5.large",
+        "zone": "us-east-1a",
+        "state": "running",
+        "lifecycle": "spot",
+    }
+    return Instance(**defaults | fields)
 
 
 def a_silent_session(*, user: User | None = None, **fields: Any) -> SandboxSession:

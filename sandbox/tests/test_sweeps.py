@@ -103,8 +103,9 @@ class TestOneFailing:
         last_seq = Stream.objects.get(pk=broken.pk).last_seq
         Line.objects.create(stream_id=broken.pk, seq=last_seq + 1, type="log", body={})
 
-        sweeps.cleanup_expired_sessions(now=timezone.now())
+        result = sweeps.cleanup_expired_sessions(now=timezone.now())
 
+        assert (result.expired, result.failed) == (1, 1)
         well.refresh_from_db()
         broken.refresh_from_db()
         assert well.state == "ended"
