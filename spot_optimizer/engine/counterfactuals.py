@@ -156,9 +156,9 @@ def _price_to_stay(decision: Decision) -> float:
     """
     ranking, candidates = decision.ranking, decision.candidates
     threshold = decision.choice.threshold
-    price = float(candidates.price[candidates.current])
-    if isinf(threshold.cost) or isnan(price):
+    if isinf(threshold.cost):  # an interruption notice, or the current price is unknown
         return nan
+    price = float(candidates.price[candidates.current])
     others = decision.order[decision.order != candidates.current]
     horizon = ranking.horizon[others]
     base = ranking.terms.price[others] + ranking.terms.risk[others]

@@ -118,17 +118,19 @@ class TestWouldWinIf:
         assert sentence == "Would be the choice if right-sizing were off (enable_right_sizing)."
 
     def test_does_not_compete_with_candidates_rejected_by_other_settings(self):
-        # d5 and e5 are cheaper, but still rejected: d5 is oversized, e5 is in the worst band
+        # cheaper, but still rejected: d5 for its size, e5 for its band, m6g for its architecture
         market = a_market(
             ("m5.large", HERE, 0.05),
             ("c5.large", HERE, 0.03),
             ("d5.large", HERE, 0.01),
             ("e5.large", HERE, 0.01),
+            ("m6g.large", HERE, 0.01),
             types=[
                 a_type(),
                 a_type("c5.large", vcpu=1),
                 a_type("d5.large", vcpu=16),
                 a_type("e5.large"),
+                a_type("m6g.large", architectures=("arm64",)),
             ],
             bands={"e5.large": 4},
         )
@@ -149,6 +151,33 @@ class TestWouldWinIf:
         sentence = verdict_on(inputs_of(market, **PLAIN), "c5.large").would_win_if
 
         assert "its price fell below 0.01" in sentence
+
+    def test_a_candidate_as_cheap_as_the_choice_needs_a_lower_price(self):
+        # equal costs: c5 is chosen by its name
+        market = a_market(
+            ("m5.large", HERE, 0.05), ("c5.large", HERE, 0.03), ("d5.large", HERE, 0.03)
+        )
+
+        sentence = verdict_on(inputs_of(market, **PLAIN), "d5.large").would_win_if
+
+        assert re.fullmatch(
+            r"Would be the choice if its price fell below 0\.0(30000|29999) USD/h\.", sentence
+        )
+
+    def test_competes_with_candidates_exactly_at_the_safety_gate(self):
+        # gate 0: on demand, with a probability of exactly 0, is accepted; m5.large costs 0.10 there
+        market = a_market(
+            ("m5.large", HERE, 0.30),
+            ("c5.large", HERE, 0.30),
+            types=[a_type(), a_type("c5.large", vcpu=1)],
+            on_demand={"c5.large": 0.20},
+        )
+        inputs = inputs_of(market, preferences=FREE._replace(safety_gate=0.0))
+
+        sentence = verdict_on(inputs, "c5.large", purchase="on_demand").would_win_if
+
+        assert sentence.startswith("Would be the choice if smaller machines were allowed")
+        assert re.search(r"and its price fell below 0\.(10|09)", sentence)
 
     @pytest.mark.parametrize(
         "facts",
