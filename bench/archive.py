@@ -75,26 +75,26 @@ def _measured(number: int, inputs: int, *, kills: int) -> list[list[str]]:
             _check(_digest()[0] == 0, "rows are left")
             restored = _run("restore")
             _check(_digest() == before, "rows were lost, doubled or changed")
-            _check(archived["kept"] == number, "a row is in two files, or in none")
-            told = f"archive, after {attempts} SIGKILLs" if attempts else "archive"
+            _check(archived["archived"] == number, "a row is in two files, or in none")
+            name = f"archive, after {attempts} SIGKILLs" if attempts else "archive"
             rows += [
-                _row(number, inputs, told, archived),
+                _row(number, inputs, name, archived),
                 _row(number, inputs, "restore", restored),
             ]
             _forget()
         return rows
 
 
-def _row(number: int, inputs: int, what: str, told: dict[str, Any]) -> list[str]:
-    peak, start = told["peak"] / 1024, told["start"] / 1024
+def _row(number: int, inputs: int, name: str, result: dict[str, Any]) -> list[str]:
+    peak, start = result["peak"] / 1024, result["start"] / 1024
     return [
         f"{number:,}",
         f"{inputs:,} B",
-        what,
-        f"{told['seconds']:.1f}",
+        name,
+        f"{result['seconds']:.1f}",
         f"{peak:.0f} MiB",
         f"{peak - start:.0f} MiB",
-        str(told["files"]),
+        str(result["files"]),
     ]
 
 
@@ -106,8 +106,8 @@ def _start(work: str) -> subprocess.Popen[bytes]:
 
 def _run(work: str) -> dict[str, Any]:
     out, _ = _start(work).communicate()
-    told: dict[str, Any] = json.loads(out.removeprefix(BEGUN))
-    return told
+    result: dict[str, Any] = json.loads(out.removeprefix(BEGUN))
+    return result
 
 
 def _killed(*, after: float) -> None:
@@ -126,27 +126,27 @@ def _work(work: str) -> None:
     """In the process that is measured."""
     _set_up()
     from lab.archive import jobs
-    from lab.archive import restore as restoring
+    from lab.archive.restore import restore
     from lab.models import Archive
     from spot_optimizer.testing import NOON
 
     sys.stdout.write(BEGUN.decode())
     sys.stdout.flush()
     start, began = _memory(), time.monotonic()
-    kept = Archive.objects.filter(state="kept")
+    finished = Archive.objects.filter(state="kept")
     if work == "archive":
         jobs.cleanup_old_experiment_logs(now=NOON)
     else:
-        for name in kept.values_list("name", flat=True):
-            restoring.restore(name, now=NOON)
-    told = {
+        for name in finished.values_list("name", flat=True):
+            restore(name, now=NOON)
+    result = {
         "seconds": time.monotonic() - began,
         "start": start,
         "peak": _memory(),
-        "files": kept.count(),
-        "kept": sum(kept.values_list("rows", flat=True)),
+        "files": finished.count(),
+        "archived": sum(finished.values_list("rows", flat=True)),
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(result))
 
 
 def _memory() -> int:

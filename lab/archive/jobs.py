@@ -1,4 +1,4 @@
-"""What happens in the background, at night."""
+"""The nightly job: moves old experiment logs into the archive."""
 
 import logging
 from datetime import datetime, timedelta
@@ -6,75 +6,75 @@ from typing import NamedTuple
 
 from django.db.models import QuerySet
 
-from lab.archive import archive
-from lab.archive.archive import Position
+from lab.archive import batches
+from lab.archive.batches import Position
 from lab.models import Archive, ExperimentLog
 from spot_optimizer.aws.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
-TIME_LIMIT = 30 * 60.0  # [s] below the broker's visibility timeout; the next night goes on
-ABANDONED_AFTER = timedelta(hours=1)  # longer than any run lives
-GIVE_UP_AFTER = 3  # failures: then the storage is away, and a fourth try would not help
+TIME_LIMIT = 30 * 60.0  # [s] below the broker's visibility timeout; the next run continues
+ABANDONED_AFTER = timedelta(hours=1)  # longer than any run lasts
+MAX_FAILURES = 3  # then the storage is unavailable, and a fourth attempt would fail too
 
 
-class Night(NamedTuple):
-    """What a run did."""
+class ArchiveRun(NamedTuple):
+    """The result of a run."""
 
     files: int = 0
     rows: int = 0
     failures: int = 0
 
-    def with_file(self, rows: int) -> "Night":
+    def with_file(self, rows: int) -> "ArchiveRun":
         return self._replace(files=self.files + bool(rows), rows=self.rows + rows)
 
-    def with_failure(self) -> "Night":
+    def with_failure(self) -> "ArchiveRun":
         return self._replace(failures=self.failures + 1)
 
 
-def cleanup_old_experiment_logs(*, now: datetime) -> Night:
+def cleanup_old_experiment_logs(*, now: datetime) -> ArchiveRun:
     """
-    Move experiment logs older than EXPERIMENT_LOG_DAYS into the archive; return what was done.
+    Move experiment logs older than EXPERIMENT_LOG_DAYS into the archive.
 
-    What cannot be moved stays, is logged, and is tried again by the next run. Runs at the same
-    time, or one after a killed one, move each row once.
+    Rows that cannot be moved stay, are logged, and are retried by the next run. Concurrent runs, or
+    a run after a killed one, move each row once.
     """
     deadline = Deadline.after(TIME_LIMIT)
-    night, rows = _go_on(Night(), now=now), archive.due(now=now)
+    run, rows = _resume(ArchiveRun(), now=now), batches.due(now=now)
     position: Position | None = None
     is_done = False
-    while deadline.remaining() and night.failures < GIVE_UP_AFTER and not is_done:
-        rest = archive.behind(rows, position) if position else rows
-        night, position = _next(night, rest, now=now)
+    while deadline.remaining() and run.failures < MAX_FAILURES and not is_done:
+        rest = batches.after(rows, position) if position else rows
+        run, position = _archive_next(run, rest, now=now)
         is_done = position is None
-    level = logging.INFO if is_done and not night.failures else logging.WARNING
-    logger.log(level, "archive: files %d, experiment logs %d, failures %d", *night)
-    return night
+    level = logging.INFO if is_done and not run.failures else logging.WARNING
+    logger.log(level, "archive: files %d, experiment logs %d, failures %d", *run)
+    return run
 
 
-def _go_on(night: Night, *, now: datetime) -> Night:
-    """Finish what an earlier run has written and not deleted; forget what it has not written."""
-    for noted in Archive.objects.filter(state=Archive.State.WRITING):
+def _resume(run: ArchiveRun, *, now: datetime) -> ArchiveRun:
+    """Finish the files of earlier runs; discard abandoned ones that cannot be finished."""
+    for archive in Archive.objects.filter(state=Archive.State.WRITING):
         try:
-            night = night.with_file(archive.finish(noted, now=now))
-        except (archive.FileDamaged, archive.FileOutdated) as refusal:
-            logger.info("archive: not finished, its rows are written anew: %s", refusal)
-            # Another run may be writing this one at the moment; such a one is young.
-            if noted.created_at <= now - ABANDONED_AFTER:
-                archive.discard(noted)
+            run = run.with_file(batches.finish(archive, now=now))
+        except (batches.FileDamaged, batches.FileOutdated) as refusal:
+            logger.info("archive: not finished, its rows are archived again: %s", refusal)
+            # A young file may be one that a concurrent run is writing.
+            if archive.created_at <= now - ABANDONED_AFTER:
+                batches.discard(archive)
         except Exception:
-            logger.exception("archive: %s is not finished; the next run tries again", noted)
-            night = night.with_failure()
-    return night
+            logger.exception("archive: %s is not finished; the next run retries it", archive)
+            run = run.with_failure()
+    return run
 
 
-def _next(
-    night: Night, rows: QuerySet[ExperimentLog], *, now: datetime
-) -> tuple[Night, Position | None]:
+def _archive_next(
+    run: ArchiveRun, rows: QuerySet[ExperimentLog], *, now: datetime
+) -> tuple[ArchiveRun, Position | None]:
     try:
-        batch = archive.archive(rows, now=now)
+        batch = batches.archive_batch(rows, now=now)
     except Exception:
-        # A row that cannot be written must not keep the others from it, night after night.
-        logger.exception("archive: a batch stays where it is; the next run tries again")
-        return night.with_failure(), archive.batch_end(rows)
-    return (night.with_file(batch.deleted), batch.last) if batch else (night, None)
+        # A row that cannot be written must not block the batches after it.
+        logger.exception("archive: a batch was not moved; the next run retries it")
+        return run.with_failure(), batches.batch_end(rows)
+    return (run.with_file(batch.deleted), batch.last) if batch else (run, None)

@@ -1,8 +1,8 @@
 """
-What an experiment log looks like in a Parquet file.
+Reads and writes experiment logs as Parquet.
 
-The columns follow from the model, so that a field added to it is archived without a word here.
-What Parquet has no exact type for is text, as Django itself writes it; JSON is JSON.
+The columns follow from the model, so that a new field is archived without a change here. A field
+without an exact Parquet type is stored as Django serializes it to text; JSON stays JSON.
 """
 
 import json
@@ -21,7 +21,7 @@ Column = models.Field
 
 GROUP_ROWS = 500
 GROUP_BYTES = 4 * 1024 * 1024
-NOT_ARCHIVED = {"restored_at"}  # says how long a row stays here, and nothing of the experiment
+NOT_ARCHIVED = {"restored_at"}  # bookkeeping of the archive, not part of the experiment
 TYPES = {
     models.BinaryField: pa.binary(),
     models.BooleanField: pa.bool_(),
@@ -42,61 +42,65 @@ def columns() -> tuple[Column, ...]:
 
 
 def schema() -> pa.Schema:
-    """Return the columns as Arrow names them."""
-    return pa.schema([(field.attname, _type(field) or pa.string()) for field in columns()])
+    """Return the Arrow schema of a file."""
+    return pa.schema([(field.attname, _arrow_type(field) or pa.string()) for field in columns()])
 
 
-def encoded(log: ExperimentLog) -> Row:
-    """Return an experiment log as a row of the file."""
-    return {field.attname: _encoded(field, log) for field in columns()}
+def row_of(log: ExperimentLog) -> Row:
+    """Return an experiment log as a row of a file."""
+    return {field.attname: _to_parquet(field, log) for field in columns()}
 
 
-def decoded(row: Row) -> ExperimentLog:
-    """Return a row of a file as an experiment log, unsaved; what the file lacks has its default."""
+def experiment_of(row: Row) -> ExperimentLog:
+    """Return a row as an unsaved experiment log; columns missing in the file get their default."""
     fields = [field for field in columns() if field.attname in row]
-    return ExperimentLog(**{f.attname: _decoded(f, row[f.attname]) for f in fields})
+    return ExperimentLog(**{f.attname: _from_parquet(f, row[f.attname]) for f in fields})
 
 
-class Written(NamedTuple):
-    """What a file holds: how many rows, and the first and the last of them."""
+class WrittenFile(NamedTuple):
+    """The number of rows in a file, its first row and its last row."""
 
     rows: int
     first: Row
     last: Row
 
 
-def write(rows: Iterable[Row], file: IO[bytes], *, most: int) -> Written | None:
+def write(rows: Iterable[Row], file: IO[bytes], *, max_bytes: int) -> WrittenFile | None:
     """
-    Write rows to a file until about ``most`` bytes of them are in it; None if there are none.
+    Write rows to a file until it holds about ``max_bytes`` before compression; None if no rows.
 
-    No more than a group of them is held in memory.
+    At most one row group is held in memory.
     """
     number, size, first, last = 0, 0, Row(), Row()
-    kind = schema()
-    with pq.ParquetWriter(file, kind, compression="zstd") as writer:
+    arrow_schema = schema()
+    with pq.ParquetWriter(file, arrow_schema, compression="zstd") as writer:
         for group in _groups(rows):
-            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=kind))
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=arrow_schema))
             first, last = first or group[0], group[-1]
             number += len(group)
             size += sum(map(_size, group))
-            if size >= most:
+            if size >= max_bytes:
                 break
-    return Written(number, first, last) if number else None
+    return WrittenFile(number, first, last) if number else None
 
 
 def read(file: IO[bytes]) -> Iterator[list[Row]]:
     """
-    Yield the rows of a file, a group at a time.
+    Yield the rows of a file, one row group at a time.
 
-    :raises pyarrow.ArrowInvalid: it is no Parquet file
+    :raises pyarrow.ArrowInvalid: it is not a Parquet file
     """
     parquet = pq.ParquetFile(file)
     for number in range(parquet.num_row_groups):
         yield parquet.read_row_group(number).to_pylist()
 
 
-def count(file: IO[bytes]) -> int:
-    """Return how many rows a file says it has. :raises pyarrow.ArrowInvalid: it is no Parquet"""
+def row_count(file: IO[bytes]) -> int:
+    """
+    Return the number of rows in a file's metadata.
+
+    :raises pyarrow.ArrowInvalid: it is not a Parquet file
+    """
     number: int = pq.ParquetFile(file).metadata.num_rows
     return number
 
@@ -108,16 +112,17 @@ def unknown_columns(file: IO[bytes]) -> list[str]:
 
 
 def _stored(field: Column) -> Column:
+    """Return the field whose type the column has: of a foreign key, its target."""
     return _stored(field.target_field) if isinstance(field, models.ForeignKey) else field
 
 
 @cache
-def _type(field: Column) -> pa.DataType | None:
+def _arrow_type(field: Column) -> pa.DataType | None:
     stored = _stored(field)
-    return next((of for kind, of in TYPES.items() if isinstance(stored, kind)), None)
+    return next((arrow for kind, arrow in TYPES.items() if isinstance(stored, kind)), None)
 
 
-def _encoded(field: Column, log: ExperimentLog) -> Any:
+def _to_parquet(field: Column, log: ExperimentLog) -> Any:
     value = field.value_from_object(log)
     if value is None:
         return None
@@ -125,13 +130,13 @@ def _encoded(field: Column, log: ExperimentLog) -> Any:
         return bytes(value)
     if isinstance(field, models.JSONField):
         return json.dumps(value, cls=field.encoder)
-    return value if _type(field) else field.value_to_string(log)
+    return value if _arrow_type(field) else field.value_to_string(log)
 
 
-def _decoded(field: Column, value: Any) -> Any:
+def _from_parquet(field: Column, value: Any) -> Any:
     if isinstance(field, models.JSONField) and value is not None:
         return json.loads(value, cls=field.decoder)
-    return value if _type(field) else field.to_python(value)
+    return value if _arrow_type(field) else field.to_python(value)
 
 
 def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -1,4 +1,4 @@
-"""Archived experiments brought back."""
+"""Restores archived experiments."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.db import transaction
 from django.db.models import ForeignKey
 
-from lab.archive import parquet as columns
-from lab.archive.archive import checksum, local_copy
+from lab.archive import parquet
+from lab.archive.files import checksum, local_copy
 from lab.archive.parquet import Row
 from lab.models import Archive, ExperimentLog
 from spot_optimizer.errors import Conflict, Missing
@@ -25,14 +25,19 @@ class ArchiveUnreadable(Conflict):
 
 
 class Restored(NamedTuple):
-    """What became of the rows of a file; ``orphaned`` says how many lack which of their rows."""
+    """
+    The result of a restore, in rows.
+
+    ``present`` rows were in the table already, ``refused`` ones violate a constraint, ``orphaned``
+    ones refer to a deleted row: counted by the name of the foreign key.
+    """
 
     added: int
     present: int
     refused: int
     orphaned: Counter[str]
 
-    def and_also(self, other: "Restored") -> "Restored":
+    def plus(self, other: "Restored") -> "Restored":
         return Restored(
             self.added + other.added,
             self.present + other.present,
@@ -43,29 +48,29 @@ class Restored(NamedTuple):
 
 def restore(name: str, *, now: datetime) -> Restored:
     """
-    Bring the experiments of an archive back, from the storage or a path; none is doubled.
+    Restore the experiments of an archive, from the storage or a path, without duplicates.
 
-    They stay for EXPERIMENT_LOG_DAYS from now. What is here already is left as it is; an experiment
-    whose owner or model is gone stays in the file.
+    They stay for EXPERIMENT_LOG_DAYS from now. Existing rows are not changed; an experiment whose
+    owner or model is deleted stays in the file.
 
     :raises Missing: there is no such file
-    :raises ArchiveUnreadable: it is not what was written, or has columns no longer known
+    :raises ArchiveUnreadable: the file has changed, or has unknown columns
     """
-    with _opened(name) as file:
+    with _local_file(name) as file:
         sha256 = checksum(file)
-        noted = Archive.objects.filter(sha256=sha256)
-        if not noted and not Path(name).stem.endswith(f"-{sha256}"):
+        archives = Archive.objects.filter(sha256=sha256)
+        if not archives and not Path(name).stem.endswith(f"-{sha256}"):
             raise ArchiveUnreadable(
                 f"The checksum of {name} is neither in its name nor in the list of archives: "
-                "it has changed, or is no archive. Nothing was brought back."
+                "it has changed, or is not an archive. Nothing was restored."
             )
-        told = _restore(file, now)
-    noted.update(restored_at=now)
-    return told
+        restored = _restore(file, now)
+    archives.update(restored_at=now)
+    return restored
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
+def _local_file(name: str) -> Iterator[IO[bytes]]:
     path = Path(name)
     folder = FileSystemStorage(location=path.parent) if path.is_file() else storages["archive"]
     try:
@@ -79,14 +84,14 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
 def _restore(file: IO[bytes], now: datetime) -> Restored:
     total = Restored(0, 0, 0, Counter())
     try:
-        if unknown := columns.unknown_columns(file):
+        if unknown := parquet.unknown_columns(file):
             raise ArchiveUnreadable(
-                f"Experiment logs have no {', '.join(unknown)} any more. Nothing was brought back."
+                f"Experiment logs have no {', '.join(unknown)} any more. Nothing was restored."
             )
-        for group in columns.read(file):
-            total = total.and_also(_restore_group(group, now))
+        for group in parquet.read(file):
+            total = total.plus(_restore_group(group, now))
     except pa.ArrowInvalid as error:
-        raise ArchiveUnreadable(f"This is no Parquet file: {error}") from error
+        raise ArchiveUnreadable(f"Not a Parquet file: {error}") from error
     return total
 
 
@@ -94,19 +99,19 @@ def _restore(file: IO[bytes], now: datetime) -> Restored:
 def _restore_group(group: list[Row], now: datetime) -> Restored:
     rows = ExperimentLog.objects.filter(pk__in=[row["id"] for row in group])
     present = {str(pk) for pk in rows.values_list("pk", flat=True)}
-    logs = [columns.decoded(row) for row in group if row["id"] not in present]
+    logs = [parquet.experiment_of(row) for row in group if row["id"] not in present]
     orphans = _orphans(logs)
-    whole = [log for log in logs if log.pk not in orphans]
-    for log in whole:
+    complete = [log for log in logs if log.pk not in orphans]
+    for log in complete:
         log.restored_at = now
-    # Another restore of the same file may be at it too.
-    ExperimentLog.objects.bulk_create(whole, ignore_conflicts=True)
+    # A concurrent restore of the same file may insert the same rows.
+    ExperimentLog.objects.bulk_create(complete, ignore_conflicts=True)
     added = rows.count() - len(present)
-    return Restored(added, len(present), len(whole) - added, Counter(orphans.values()))
+    return Restored(added, len(present), len(complete) - added, Counter(orphans.values()))
 
 
 def _orphans(logs: list[ExperimentLog]) -> dict[object, str]:
-    """Return which of them refer to a row that is gone, and to what."""
+    """Return the experiments that refer to a deleted row: the foreign key, by experiment id."""
     orphans: dict[object, str] = {}
     for field in ExperimentLog._meta.concrete_fields:
         if not isinstance(field, ForeignKey):
@@ -114,6 +119,6 @@ def _orphans(logs: list[ExperimentLog]) -> dict[object, str]:
         wanted = {field.value_from_object(log) for log in logs} - {None}
         target = field.target_field.attname
         known = field.related_model._base_manager.filter(**{f"{target}__in": wanted})
-        gone = wanted - set(known.values_list(target, flat=True))
-        orphans |= {log.pk: field.name for log in logs if field.value_from_object(log) in gone}
+        missing = wanted - set(known.values_list(target, flat=True))
+        orphans |= {log.pk: field.name for log in logs if field.value_from_object(log) in missing}
     return orphans

@@ -8,9 +8,9 @@ from django.core.files.storage import FileSystemStorage
 
 class AtomicFileStorage(FileSystemStorage):
     """
-    A folder in which a file is on the disk as a whole, or not at all, under its exact name.
+    A folder in which a file is written completely or not at all, under its exact name.
 
-    What ends in ``.part`` is the rest of a killed write, and may be deleted.
+    Files ending in ``.part`` are left by killed writes and may be deleted.
     """
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
@@ -18,19 +18,19 @@ class AtomicFileStorage(FileSystemStorage):
 
     def _save(self, name: str, content: Any) -> str:
         part = f"{name}.{uuid4().hex}.part"
-        whole = Path(self.path(name))
+        target = Path(self.path(name))
         try:
             super()._save(part, content)  # type: ignore[misc]  # the stubs lack it
-            _to_disk(Path(self.path(part)))
-            Path(self.path(part)).replace(whole)
+            _fsync(Path(self.path(part)))
+            Path(self.path(part)).replace(target)
         finally:
             Path(self.path(part)).unlink(missing_ok=True)
-        _to_disk(whole.parent)
+        _fsync(target.parent)
         return name
 
 
-def _to_disk(path: Path) -> None:
-    # A deleted row is on the disk at its commit; the file that replaces it must be there before.
+def _fsync(path: Path) -> None:
+    # The rows are deleted durably at commit; the file that replaces them must be durable before.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

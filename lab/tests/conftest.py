@@ -1,6 +1,6 @@
 import pytest
 
-from lab.archive import archive
+from lab.archive import batches
 
 
 @pytest.fixture
@@ -19,4 +19,4 @@ def folder(settings, tmp_path):
 @pytest.fixture
 def small_files(monkeypatch):
     """Ten rows a file, so that a few rows make several."""
-    monkeypatch.setattr(archive, "FILE_ROWS", 10)
+    monkeypatch.setattr(batches, "FILE_ROWS", 10)

@@ -1,5 +1,5 @@
 """
-One run of the clean-up that stops in the middle, says so, and waits to be killed.
+One run of the archive job that stops in the middle, prints "stalled", and waits to be killed.
 
     python -m lab.tests.stalled_run DATABASE FOLDER {half-written|written|deleting|none}
 """
@@ -17,7 +17,7 @@ def stall():
 
 
 class HalfWritten(FileSystemStorage):
-    """A plain folder, killed in the middle of a file."""
+    """Stalls in the middle of a file."""
 
     def _save(self, name, content):
         there = Path(self.path(name))
@@ -27,7 +27,7 @@ class HalfWritten(FileSystemStorage):
 
 
 class Written(FileSystemStorage):
-    """A plain folder, killed when the file is whole and nothing has been read back."""
+    """Stalls when the file is complete and not yet read back."""
 
     def _save(self, name, content):
         super()._save(name, content)
@@ -57,12 +57,11 @@ def main(database, folder, point):
 
     from django.db import connection
 
-    from lab.archive import archive, jobs
-    from lab.archive import parquet as columns
+    from lab.archive import batches, jobs, parquet
     from spot_optimizer.testing import NOON
 
-    archive.FILE_ROWS = 100
-    columns.GROUP_ROWS = 20
+    batches.FILE_ROWS = 100
+    parquet.GROUP_ROWS = 20
     if point == "deleting":
         connection.execute_wrappers.append(stall_after_first_delete)
     jobs.cleanup_old_experiment_logs(now=NOON)

@@ -1,4 +1,4 @@
-"""SIGKILL, for real, at the points where it would hurt; then the next run."""
+"""A run killed by SIGKILL at critical points, then the next run."""
 
 import os
 import subprocess
@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from lab.archive import archive, jobs
-from lab.archive import parquet as columns
+from lab.archive import batches, jobs, parquet
 from lab.models import Archive
-from lab.tests.archives import archived, experiments, stored
+from lab.tests.experiment_rows import archived, experiments, stored
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,8 +23,8 @@ ROWS = 250
 
 @pytest.fixture(autouse=True)
 def files_of_hundred(monkeypatch):
-    monkeypatch.setattr(archive, "FILE_ROWS", 100)
-    monkeypatch.setattr(columns, "GROUP_ROWS", 20)
+    monkeypatch.setattr(batches, "FILE_ROWS", 100)
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 20)
 
 
 @contextmanager
@@ -49,17 +48,17 @@ def killed(folder, point):
         assert process.stdout.readline() == b"stalled\n"
 
 
-def clean_up(now=NOON):
+def run_archive_job(now=NOON):
     return jobs.cleanup_old_experiment_logs(now=now)
 
 
 @pytest.mark.parametrize("point", ["half-written", "written", "deleting"])
-def test_nothing_is_lost_and_nothing_doubled(folder, point):
+def test_no_row_is_lost_or_archived_twice(folder, point):
     rows = experiments(ROWS)
 
     killed(folder, point)
     left = stored()
-    clean_up(NOON + timedelta(days=1))
+    run_archive_job(NOON + timedelta(days=1))
 
     assert left == rows
     assert stored() == {}
@@ -73,48 +72,48 @@ def test_a_file_that_was_written_is_not_written_twice(folder):
     killed(folder, "written")
     written = next(folder.rglob("*.parquet")).stat()
 
-    clean_up()
+    run_archive_job()
 
     found = {path.stat().st_ino: path.stat() for path in folder.rglob("*.parquet")}
     assert len(found) == 3
     assert found[written.st_ino].st_mtime_ns == written.st_mtime_ns
 
 
-def test_a_killed_one_is_finished_though_more_rows_are_due_by_then(folder):
+def test_a_killed_run_is_finished_although_more_rows_are_due(folder):
     first = experiments(30)
     killed(folder, "written")
     more = experiments(200, since=NOON - timedelta(days=91))
 
-    clean_up(NOON + timedelta(days=1))
+    run_archive_job(NOON + timedelta(days=1))
 
     assert stored() == {}
     assert set(archived(folder)) == set(map(str, first | more))
     assert [each.rows for each in Archive.objects.order_by("first_at")] == [30, 100, 100]
 
 
-def test_half_a_file_of_rows_that_went_into_another_is_forgotten(folder):
+def test_a_partly_written_file_is_discarded_once_its_rows_are_elsewhere(folder):
     first = experiments(30)
     killed(folder, "half-written")
     more = experiments(20)
 
-    clean_up(NOON + timedelta(days=1))
+    run_archive_job(NOON + timedelta(days=1))
 
     assert set(archived(folder)) == set(map(str, first | more))
     assert sorted(Archive.objects.values_list("state", "rows")) == [("discarded", 30), ("kept", 50)]
 
 
-def test_one_killed_after_another_loses_nothing(folder):
+def test_repeated_kills_lose_no_row(folder):
     rows = experiments(ROWS)
 
     for point in ("half-written", "deleting", "written", "deleting"):
         killed(folder, point)
-    clean_up(NOON + timedelta(days=1))
+    run_archive_job(NOON + timedelta(days=1))
 
     assert stored() == {}
     assert set(archived(folder)) == set(map(str, rows))
 
 
-def test_processes_at_the_same_time_move_each_row_once(folder):
+def test_concurrent_processes_move_each_row_once(folder):
     rows = experiments(ROWS)
 
     def run(_):
@@ -123,7 +122,7 @@ def test_processes_at_the_same_time_move_each_row_once(folder):
 
     with ThreadPoolExecutor(max_workers=3) as pool:
         assert list(pool.map(run, range(3))) == [0, 0, 0]
-    clean_up(NOON + timedelta(days=1))
+    run_archive_job(NOON + timedelta(days=1))
 
     assert stored() == {}
     assert set(archived(folder)) == set(map(str, rows))

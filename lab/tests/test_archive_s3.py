@@ -1,4 +1,4 @@
-"""The archive in S3, as the settings make it: the local AWS answers, over HTTP."""
+"""The archive in S3, configured by ARCHIVE_BUCKET, against the emulator."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from accounts.testing import a_user
 from lab.archive import jobs
 from lab.archive.restore import restore
 from lab.models import Archive, ExperimentLog
-from lab.tests.archives import an_experiment, experiments, stored
+from lab.tests.experiment_rows import an_experiment, experiments, stored
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
@@ -28,59 +28,59 @@ print(json.dumps(settings.STORAGES["archive"]))
 
 @pytest.fixture
 def bucket(emulator, settings):
-    """The archive as ARCHIVE_BUCKET makes it, with the demo account's keys."""
+    """The storage that ARCHIVE_BUCKET configures, with the demo account's keys."""
     environment = os.environ | {"ARCHIVE_BUCKET": BUCKET}
-    made = subprocess.check_output([sys.executable, "-c", SETTINGS], cwd=ROOT, env=environment)
-    archive = json.loads(made)
-    archive["OPTIONS"] |= {
+    output = subprocess.check_output([sys.executable, "-c", SETTINGS], cwd=ROOT, env=environment)
+    storage = json.loads(output)
+    storage["OPTIONS"] |= {
         "endpoint_url": emulator.url,
         "addressing_style": "path",
         "access_key": emulator.access_key,
         "secret_key": emulator.secret_key,
     }
-    settings.STORAGES = settings.STORAGES | {"archive": archive}
+    settings.STORAGES = settings.STORAGES | {"archive": storage}
     storages["archive"].connection.create_bucket(Bucket=BUCKET)
     return storages["archive"]
 
 
-def test_moves_there_and_back(bucket):
+def test_archives_and_restores(bucket):
     rows = experiments(30)
 
-    night = jobs.cleanup_old_experiment_logs(now=NOON)
+    run = jobs.cleanup_old_experiment_logs(now=NOON)
 
-    kept = Archive.objects.get()
-    assert (night.rows, stored()) == (30, {})
-    assert bucket.size(kept.name) > 0
-    assert restore(kept.name, now=NOON).added == 30
+    archive = Archive.objects.get()
+    assert (run.rows, stored()) == (30, {})
+    assert bucket.size(archive.name) > 0
+    assert restore(archive.name, now=NOON).added == 30
     assert stored() == rows
 
 
-def test_a_large_file_goes_in_parts(bucket):
+def test_a_large_file_is_uploaded_in_parts(bucket):
     owner = a_user()
     logs = [an_experiment(owner=owner, inputs=os.urandom(1_000_000)) for _ in range(12)]
     ExperimentLog.objects.bulk_create(logs)
     rows = stored()
 
-    night = jobs.cleanup_old_experiment_logs(now=NOON)
+    run = jobs.cleanup_old_experiment_logs(now=NOON)
 
-    assert (night.rows, night.failures) == (12, 0)
+    assert (run.rows, run.failures) == (12, 0)
     restore(Archive.objects.get().name, now=NOON)
     assert stored() == rows
 
 
-def test_a_refusal_of_aws_keeps_the_rows(bucket, emulator):
+def test_a_denied_upload_deletes_no_rows(bucket, emulator):
     rows = experiments(3)
     emulator.deny("s3:PutObject")
 
-    night = jobs.cleanup_old_experiment_logs(now=NOON)
+    run = jobs.cleanup_old_experiment_logs(now=NOON)
 
-    assert (night.rows, night.failures) == (0, 1)
+    assert (run.rows, run.failures) == (0, 1)
     assert stored() == rows
     emulator.reset()
     assert jobs.cleanup_old_experiment_logs(now=NOON).rows == 3
 
 
-def test_a_bucket_that_is_not_there_keeps_the_rows(bucket, settings):
+def test_a_missing_bucket_deletes_no_rows(bucket, settings):
     rows = experiments(3)
     settings.STORAGES["archive"]["OPTIONS"]["bucket_name"] = "no-such-bucket"
     settings.STORAGES = dict(settings.STORAGES)

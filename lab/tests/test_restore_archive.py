@@ -1,7 +1,7 @@
 import shutil
 from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,12 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import models
 
 from accounts.testing import a_user
-from lab.archive import jobs
-from lab.archive import parquet as columns
-from lab.archive.archive import checksum
+from lab.archive import jobs, parquet
+from lab.archive.files import checksum
 from lab.archive.restore import ArchiveUnreadable, Restored, restore
 from lab.models import Archive, ExperimentLog, ModelRegistry
-from lab.tests.archives import LONG_AGO, an_experiment, archived, experiments, stored
+from lab.tests.experiment_rows import LONG_AGO, an_experiment, archived, experiments, stored
 from spot_optimizer.errors import Missing
 from spot_optimizer.testing import NOON
 
@@ -37,38 +36,38 @@ def an_archive(number=3, **fields):
 
 
 class TestRestore:
-    def test_brings_back_each_field_as_it_was(self, folder):
-        kept, rows = an_archive(7, model=a_model())
+    def test_restores_each_field_unchanged(self, folder):
+        archive, rows = an_archive(7, model=a_model())
 
-        told = restore(kept.name, now=NOON)
+        result = restore(archive.name, now=NOON)
 
-        assert told == Restored(added=7, present=0, refused=0, orphaned={})
+        assert result == Restored(added=7, present=0, refused=0, orphaned={})
         assert stored() == rows
-        kept.refresh_from_db()
-        assert (kept.state, kept.restored_at) == ("kept", NOON)
+        archive.refresh_from_db()
+        assert (archive.state, archive.restored_at) == ("kept", NOON)
 
-    def test_again_doubles_none(self, folder):
-        kept, rows = an_archive()
-        restore(kept.name, now=NOON)
+    def test_a_second_restore_adds_no_duplicates(self, folder):
+        archive, rows = an_archive()
+        restore(archive.name, now=NOON)
 
-        assert restore(kept.name, now=NOON) == Restored(0, 3, 0, {})
+        assert restore(archive.name, now=NOON) == Restored(0, 3, 0, {})
         assert stored() == rows
 
     def test_adds_what_is_missing_and_leaves_the_rest_alone(self, folder):
-        kept, rows = an_archive()
-        restore(kept.name, now=NOON)
+        archive, rows = an_archive()
+        restore(archive.name, now=NOON)
         one, other, _ = rows
         ExperimentLog.objects.filter(pk=one).delete()
         ExperimentLog.objects.filter(pk=other).update(decision="STAY")
 
-        assert restore(kept.name, now=NOON) == Restored(1, 2, 0, {})
+        assert restore(archive.name, now=NOON) == Restored(1, 2, 0, {})
         assert stored()[other]["decision"] == "STAY"
         assert stored()[one] == rows[one]
 
-    def test_what_was_restored_stays_as_long_as_a_new_one(self, folder):
-        kept, rows = an_archive()
-        restore(kept.name, now=NOON)
-        written_at = (folder / kept.name).stat().st_mtime_ns
+    def test_a_restored_row_stays_as_long_as_a_new_one(self, folder):
+        archive, rows = an_archive()
+        restore(archive.name, now=NOON)
+        written_at = (folder / archive.name).stat().st_mtime_ns
 
         soon = jobs.cleanup_old_experiment_logs(now=NOON + timedelta(days=90))
         there = stored()
@@ -76,12 +75,12 @@ class TestRestore:
 
         assert (soon.rows, late.rows) == (0, 3)
         assert there == rows
-        assert Archive.objects.get().pk == kept.pk
-        assert (folder / kept.name).stat().st_mtime_ns == written_at
+        assert Archive.objects.get().pk == archive.pk
+        assert (folder / archive.name).stat().st_mtime_ns == written_at
         assert set(archived(folder)) == set(map(str, rows))
-        assert restore(kept.name, now=NOON).added == 3
+        assert restore(archive.name, now=NOON).added == 3
 
-    def test_leaves_out_those_whose_owner_or_model_is_gone(self, folder):
+    def test_does_not_restore_rows_whose_owner_or_model_is_deleted(self, folder):
         gone, model = a_user(), a_model()
         left = an_experiment()
         logs = [an_experiment(owner=gone), an_experiment(model=model), left]
@@ -90,55 +89,55 @@ class TestRestore:
         gone.delete()
         model.delete()
 
-        told = restore(Archive.objects.get().name, now=NOON)
+        result = restore(Archive.objects.get().name, now=NOON)
 
-        assert told == Restored(1, 0, 0, {"owner": 1, "model": 1})
+        assert result == Restored(1, 0, 0, {"owner": 1, "model": 1})
         assert list(stored()) == [left.pk]
 
-    def test_says_so_where_another_is_in_its_place(self, folder):
-        kept, rows = an_archive()
+    def test_counts_rows_refused_by_a_constraint(self, folder):
+        archive, rows = an_archive()
         evaluation_id = next(iter(rows.values()))["evaluation_id"]
         an_experiment(evaluation_id=evaluation_id).save()
 
-        assert restore(kept.name, now=NOON) == Restored(2, 0, 1, {})
+        assert restore(archive.name, now=NOON) == Restored(2, 0, 1, {})
 
-    def test_takes_a_path_and_needs_no_list_of_archives(self, folder, tmp_path):
-        kept, rows = an_archive()
-        copy = tmp_path / (folder / kept.name).name
-        shutil.move(folder / kept.name, copy)
-        kept.delete()
+    def test_restores_from_a_path_without_an_archive_row(self, folder, tmp_path):
+        archive, rows = an_archive()
+        copy = tmp_path / (folder / archive.name).name
+        shutil.move(folder / archive.name, copy)
+        archive.delete()
 
         assert restore(str(copy), now=NOON).added == 3
         assert stored() == rows
 
-    def test_knows_a_file_by_another_name(self, folder, tmp_path):
-        kept, _ = an_archive()
-        shutil.copy(folder / kept.name, tmp_path / "mine.parquet")
+    def test_finds_a_renamed_file_by_its_checksum(self, folder, tmp_path):
+        archive, _ = an_archive()
+        shutil.copy(folder / archive.name, tmp_path / "mine.parquet")
 
         assert restore(str(tmp_path / "mine.parquet"), now=NOON).added == 3
 
-    def test_refuses_one_that_has_changed(self, folder):
-        kept, _ = an_archive()
-        content = bytearray((folder / kept.name).read_bytes())
+    def test_rejects_a_changed_file(self, folder):
+        archive, _ = an_archive()
+        content = bytearray((folder / archive.name).read_bytes())
         content[len(content) // 2] ^= 1
-        (folder / kept.name).write_bytes(content)
+        (folder / archive.name).write_bytes(content)
 
         with pytest.raises(ArchiveUnreadable, match="checksum"):
-            restore(kept.name, now=NOON)
+            restore(archive.name, now=NOON)
         assert stored() == {}
 
-    def test_refuses_what_is_no_archive_at_all(self, folder, tmp_path):
+    def test_rejects_a_file_that_is_not_parquet(self, folder, tmp_path):
         text = tmp_path / "text"
         text.write_bytes(b"not a table")
         with text.open("rb") as file:
             named = text.rename(tmp_path / f"text-{checksum(file)}.parquet")
 
-        with pytest.raises(ArchiveUnreadable, match="no Parquet"):
+        with pytest.raises(ArchiveUnreadable, match="Not a Parquet"):
             restore(str(named), now=NOON)
 
-    def test_refuses_columns_that_are_no_longer_known(self, folder, tmp_path):
-        kept, _ = an_archive()
-        table = pq.read_table(folder / kept.name).append_column("mood", pa.array(["good"] * 3))
+    def test_rejects_unknown_columns(self, folder, tmp_path):
+        archive, _ = an_archive()
+        table = pq.read_table(folder / archive.name).append_column("mood", pa.array(["good"] * 3))
         pq.write_table(table, tmp_path / "new.parquet")
         Archive.objects.update(sha256=_sha256(tmp_path / "new.parquet"))
 
@@ -146,9 +145,9 @@ class TestRestore:
             restore(str(tmp_path / "new.parquet"), now=NOON)
         assert stored() == {}
 
-    def test_a_column_added_since_has_its_default(self, folder, tmp_path):
-        kept, rows = an_archive()
-        table = pq.read_table(folder / kept.name).drop_columns("milliseconds")
+    def test_a_missing_column_gets_its_default(self, folder, tmp_path):
+        archive, rows = an_archive()
+        table = pq.read_table(folder / archive.name).drop_columns("milliseconds")
         pq.write_table(table, tmp_path / "old.parquet")
         Archive.objects.update(sha256=_sha256(tmp_path / "old.parquet"))
 
@@ -157,7 +156,7 @@ class TestRestore:
         assert stored() == {pk: row | {"milliseconds": {}} for pk, row in rows.items()}
 
     @pytest.mark.parametrize("name", ["nowhere.parquet", "../../outside.parquet", "experiments"])
-    def test_says_that_there_is_no_such_file(self, folder, name):
+    def test_a_missing_file_is_an_error(self, folder, name):
         an_archive()
 
         with pytest.raises(Missing):
@@ -165,35 +164,34 @@ class TestRestore:
 
 
 class TestCommand:
-    def test_says_what_it_did(self, folder, capsys):
-        kept, _ = an_archive()
+    def test_prints_the_result(self, folder, capsys):
+        archive, _ = an_archive()
 
-        call_command("restore_archive", kept.name)
+        call_command("restore_archive", archive.name)
 
         assert capsys.readouterr().out == (
-            "The checksum is right. 3 experiments were brought back, to stay for 90 days; "
-            "0 were here already.\n"
+            "Checksum verified. 3 experiments restored for 90 days; 0 were present already.\n"
         )
 
-    def test_says_what_stayed_in_the_file(self, folder, capsys):
+    def test_prints_the_number_of_orphaned_rows(self, folder, capsys):
         gone = a_user()
-        kept, _ = an_archive(owner=gone)
+        archive, _ = an_archive(owner=gone)
         gone.delete()
 
-        call_command("restore_archive", kept.name)
+        call_command("restore_archive", archive.name)
 
-        assert "3 were not brought back: their owner is gone." in capsys.readouterr().out
+        assert "3 not restored: their owner is deleted." in capsys.readouterr().out
 
-    def test_a_refusal_is_one_sentence(self, folder):
+    def test_an_error_is_one_message(self, folder):
         with pytest.raises(CommandError, match="neither in the archive's storage nor a path"):
             call_command("restore_archive", "nowhere.parquet")
 
 
 class TestColumns:
-    def test_are_the_models(self):
+    def test_match_the_model(self):
         names = {field.attname for field in ExperimentLog._meta.concrete_fields}
 
-        assert set(columns.schema().names) == names - {"restored_at"}
+        assert set(parquet.schema().names) == names - {"restored_at"}
 
     @pytest.mark.parametrize(
         ("field", "value"),
@@ -205,7 +203,7 @@ class TestColumns:
             (models.PositiveBigIntegerField(), 2**62),
             (models.FloatField(), 0.1 + 0.2),
             (models.BooleanField(), False),
-            (models.UUIDField(), uuid4()),
+            (models.UUIDField(), UUID("5f3c1de2-8f4e-4c39-9d0a-1f7a3c6b2e10")),
             (models.TextField(), "\u2028 é \U0001f600"),
             (models.JSONField(), {"a": [None, 0.1, 2**70]}),
             (models.BinaryField(), bytes(range(256))),
@@ -213,18 +211,18 @@ class TestColumns:
             (models.JSONField(null=True), None),
         ],
     )
-    def test_keep_a_value_of_any_kind(self, field, value, monkeypatch, tmp_path):
+    def test_round_trip_a_value_of_any_type(self, field, value, monkeypatch, tmp_path):
         field.set_attributes_from_name("a_field_to_come")
         log = an_experiment(owner=a_user())
         log.a_field_to_come = value
-        known = columns.columns()
-        monkeypatch.setattr(columns, "columns", lambda: [*known, field])
+        known = parquet.columns()
+        monkeypatch.setattr(parquet, "columns", lambda: [*known, field])
 
         with (tmp_path / "file").open("w+b") as file:
-            columns.write([columns.encoded(log)], file, most=1)
-            [[row]] = columns.read(file)
+            parquet.write([parquet.row_of(log)], file, max_bytes=1)
+            [[row]] = parquet.read(file)
 
-        assert columns._decoded(field, row["a_field_to_come"]) == value
+        assert parquet._from_parquet(field, row["a_field_to_come"]) == value
 
 
 def _sha256(path):

@@ -10,28 +10,28 @@ from spot_optimizer.errors import DomainError
 
 
 class Command(BaseCommand):
-    help = "Bring the experiments of an archive back. Doing it again doubles none."
+    help = "Restore the experiments of an archive. A second run adds no duplicates."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="its name in the archive's storage, or a path")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            told = restore(options["file"], now=timezone.now())
+            restored = restore(options["file"], now=timezone.now())
         except DomainError as refusal:
             raise CommandError(f"{refusal} ({refusal.code})") from refusal
-        for sentence in _sentences(told):
-            self.stdout.write(sentence)
+        for message in _messages(restored):
+            self.stdout.write(message)
 
 
-def _sentences(told: Restored) -> list[str]:
+def _messages(restored: Restored) -> list[str]:
     days = settings.EXPERIMENT_LOG_DAYS
-    sentences = [
-        f"The checksum is right. {told.added} experiments were brought back, to stay for {days} "
-        f"days; {told.present} were here already."
+    messages = [
+        f"Checksum verified. {restored.added} experiments restored for {days} days; "
+        f"{restored.present} were present already."
     ]
-    for what, number in told.orphaned.items():
-        sentences.append(f"{number} were not brought back: their {what} is gone.")
-    if told.refused:
-        sentences.append(f"{told.refused} were not brought back: others are in their place.")
-    return sentences
+    for field, count in restored.orphaned.items():
+        messages.append(f"{count} not restored: their {field} is deleted.")
+    if restored.refused:
+        messages.append(f"{restored.refused} not restored: other rows have the same keys.")
+    return messages

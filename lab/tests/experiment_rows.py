@@ -1,11 +1,11 @@
-"""What the tests of the archive share."""
+"""Builders for the archive's tests."""
 
 from datetime import timedelta
 from itertools import count
 from uuid import uuid4
 
 from accounts.testing import a_user
-from lab.archive import parquet as columns
+from lab.archive import parquet
 from lab.models import Archive, ExperimentLog
 from spot_optimizer.testing import NOON
 
@@ -31,7 +31,7 @@ def an_experiment(**fields):
 
 
 def experiments(number, *, owner=None, since=LONG_AGO, every=timedelta(seconds=1), **fields):
-    """Store some, one after the other; return them as they are read again, oldest first, by id."""
+    """Store experiments; return their stored fields by id, oldest first."""
     owner = owner or a_user()
     logs = [
         an_experiment(owner=owner, created_at=since + every * n, **fields) for n in range(number)
@@ -42,23 +42,23 @@ def experiments(number, *, owner=None, since=LONG_AGO, every=timedelta(seconds=1
 
 
 def stored():
-    """Return what is in the table, field by field, by id."""
+    """Return the fields of all rows in the table, by id."""
     return {log.pk: fields_of(log) for log in ExperimentLog.objects.all()}
 
 
 def fields_of(log):
-    """Return each stored field of an experiment log but the one that says it was restored."""
+    """Return the fields of an experiment log that are archived."""
     names = [f.attname for f in log._meta.concrete_fields if f.name != "restored_at"]
     values = {name: getattr(log, name) for name in names}
     return values | {"inputs": bytes(values["inputs"])}
 
 
 def archived(folder):
-    """Return the rows of all files that are kept, by id; fail where one is there twice."""
+    """Return the rows of all kept files, by id; fail on a duplicate."""
     rows = {}
-    for kept in Archive.objects.filter(state="kept"):
-        with (folder / kept.name).open("rb") as file:
-            for group in columns.read(file):
+    for archive in Archive.objects.filter(state="kept"):
+        with (folder / archive.name).open("rb") as file:
+            for group in parquet.read(file):
                 for row in group:
                     assert row["id"] not in rows
                     rows[row["id"]] = row
