@@ -197,7 +197,7 @@ class Archive(models.Model):
 
     class State(models.TextChoices):
         WRITING = "writing", "Being written: its rows are still here"
-        KEPT = "kept", "Kept: verified, and its rows deleted"
+        FINISHED = "kept", "Kept: verified, and its rows deleted"
         DISCARDED = "discarded", "Discarded: its rows were archived otherwise"
 
     name = models.CharField(max_length=255, unique=True, help_text="In the archive's storage.")

@@ -165,11 +165,11 @@ def _delete_archived(archive: Archive, file: IO[bytes], now: datetime) -> int:
     # The row lock serializes concurrent runs; the second one finds the rows deleted.
     state = Archive.objects.select_for_update().values_list("state", flat=True).get(pk=archive.pk)
     deleted = sum(_delete(group) for group in parquet.read(file))
-    if state == State.KEPT and not deleted:
+    if state == State.FINISHED and not deleted:
         return 0
     if deleted != archive.rows or state == State.DISCARDED:
         raise FileOutdated(f"{archive.name} holds rows that are no longer here.")
-    Archive.objects.filter(pk=archive.pk).update(state=State.KEPT, kept_at=now)
+    Archive.objects.filter(pk=archive.pk).update(state=State.FINISHED, kept_at=now)
     return deleted
 
 

@@ -42,7 +42,7 @@ def _part(status: str, description: str) -> dict[str, Any]:
 
 def _risk(config: InstanceConfig) -> dict[str, Any]:
     try:
-        asked = model_for(config)
+        choice = model_for(config)
     except ModelUnusable as refusal:
         return _part("unusable", str(refusal)) | {"model": None, "model_fallback": None}
-    return {"model": asked.model.identity, "model_fallback": asked.fallback}
+    return {"model": choice.model.identity, "model_fallback": choice.fallback}

@@ -1,4 +1,4 @@
-"""A pipeline's status and a config's history, as people read them."""
+"""The texts of a pipeline's status and a config's history."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ MODES = {
     InstanceConfig.PipelineMode.CLUSTER_FULL: "Whole pipeline",
     InstanceConfig.PipelineMode.SINGLE_LINEAR: "Linear",
 }
-# Parts of a stage that can be switched by themselves, and the stage that each belongs to.
+# Parts of stages that have their own switch, and the stage of each.
 PARTS = {"family_stress": "risk", "bin_packing": "ranking"}
 STATUSES = {
     "active": ("active", "good"),
@@ -45,7 +45,7 @@ class Change(NamedTuple):
 
 
 def stages_of(status: dict[str, Any]) -> list[Part]:
-    """Return the stages of a pipeline's status in their order, each with its parts."""
+    """Return the stages of a pipeline's status in order, each with its parts."""
     return [
         _part(name, part, [_part(each, status[each]) for each, of in PARTS.items() if of == name])
         for name, part in status.items()
@@ -53,8 +53,8 @@ def stages_of(status: dict[str, Any]) -> list[Part]:
     ]
 
 
-def changes_told(changes: Sequence[ConfigChange]) -> list[Change]:
-    """Return each change with a line for each field that it changed."""
+def change_texts(changes: Sequence[ConfigChange]) -> list[Change]:
+    """Return each change with one line per changed field."""
     names = _model_names(changes)
     return [Change(each, _lines(each, names)) for each in changes]
 
@@ -72,15 +72,15 @@ def _model_names(changes: Sequence[ConfigChange]) -> dict[str, str]:
 
 
 def _lines(change: ConfigChange, names: dict[str, str]) -> list[str]:
-    # PostgreSQL keeps no order in JSON, and SQLite that of the writing.
+    # Sorted: PostgreSQL does not preserve the order of JSON keys, SQLite does.
     titles = sorted((FIELDS.get(field, field), field) for field in change.after)
     return [
-        f"{title}: {_said(change.before[field], names)} → {_said(change.after[field], names)}"
+        f"{title}: {_text(change.before[field], names)} → {_text(change.after[field], names)}"
         for title, field in titles
     ]
 
 
-def _said(value: Any, names: dict[str, str]) -> str:
+def _text(value: Any, names: dict[str, str]) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if value is None:

@@ -1,4 +1,4 @@
-"""The dashboard's Lab: what the models are worth, and how each of one's instances is judged."""
+"""The dashboard's Lab: the models with their scores, and the user's instances."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,15 +16,15 @@ from accounts.models import User
 from accounts.permissions import IsLab
 from lab import queries, services
 from lab.decisions.pipeline_status import pipeline_status
-from lab.experiments.trends import row_of, summaries_of, trends_of
+from lab.experiments.summaries import row_of, summaries_of, trends_of
 from lab.models import InstanceConfig, ModelRegistry
-from lab.pages.texts import MODES, SWITCHES, changes_told, stages_of
+from lab.pages.texts import MODES, SWITCHES, change_texts, stages_of
 from lab.registry.model_cards import MEASURES, cards_of
 from spot_optimizer.dashboard.pages import login_required_page
 from spot_optimizer.errors import Conflict, Forbidden, Invalid
 
 Mode = InstanceConfig.PipelineMode
-INSTANCES, EXPERIMENTS = 20, 20  # on a page
+INSTANCES, EXPERIMENTS = 20, 20  # per page
 DRAWN = 60  # experiments in the charts
 HISTORY = 20
 
@@ -47,21 +47,21 @@ def lab(request: HttpRequest) -> HttpResponse:
 @login_required_page
 @require_POST
 def move_model(request: HttpRequest, model_id: UUID) -> HttpResponse:
-    user = _checked(_user(request))
+    user = _researcher(request)
     stage = _one_of(ModelRegistry.Stage, request.POST.get("stage", ""))
 
     def move() -> str:
         model = services.set_stage(model_id=model_id, stage=stage, by=user, now=timezone.now())
         return f"{model} is {stage} now."
 
-    _tell(request, move)
+    _run_with_message(request, move)
     return redirect("lab")
 
 
 @login_required_page
 @require_safe
 def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Show how an instance of one's own is judged, and what came of it."""
+    """Show an instance's pipeline, model, configuration and experiments."""
     user = _user(request)
     config = queries.get_own_config(owner=user, instance_id=instance_id)
     experiments = queries.experiments_of(config)
@@ -70,7 +70,7 @@ def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
     context = {
         "config": config,
         "stages": stages_of(status),
-        "asked": status["risk"],
+        "risk": status["risk"],
         "models": ModelRegistry.objects.exclude(stage=ModelRegistry.Stage.ARCHIVED),
         "switches": [
             {"name": name, "label": label, "is_on": getattr(config, name)}
@@ -82,7 +82,7 @@ def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
         "trends": trends_of(drawn),
         "drawn": drawn,
         "newest": drawn[-1] if drawn else None,
-        "changes": changes_told(list(queries.changes_of(config)[:HISTORY])),
+        "changes": change_texts(list(queries.changes_of(config)[:HISTORY])),
         **_rights(user),
     }
     return render(request, "dashboard/lab/instance.html", context)
@@ -91,7 +91,7 @@ def instance(request: HttpRequest, instance_id: str) -> HttpResponse:
 @login_required_page
 @require_POST
 def assign_model(request: HttpRequest, instance_id: str) -> HttpResponse:
-    user = _checked(_user(request))
+    user = _researcher(request)
     config = queries.get_own_config(owner=user, instance_id=instance_id)
     model = queries.get_model(_uuid(request.POST.get("model_id", "")))
 
@@ -99,28 +99,28 @@ def assign_model(request: HttpRequest, instance_id: str) -> HttpResponse:
         services.assign_model(config=config, model=model, by=user, now=timezone.now())
         return f"{model} judges this instance from the next evaluation on."
 
-    _tell(request, assign)
+    _run_with_message(request, assign)
     return redirect("lab-instance", instance_id)
 
 
 @login_required_page
 @require_POST
 def change_config(request: HttpRequest, instance_id: str) -> HttpResponse:
-    """Set the mode alone, or the mode and every switch: an unticked one is not sent."""
-    user = _checked(_user(request))
+    """Set the mode alone, or the mode and every switch: browsers do not send unticked ones."""
+    user = _researcher(request)
     config = queries.get_own_config(owner=user, instance_id=instance_id)
     mode = _one_of(Mode, request.POST.get("pipeline_mode", ""))
     fields: dict[str, Any] = {"pipeline_mode": mode}
     if "switches" in request.POST:
-        # The mode that is set already would end an assignment that was made with it.
+        # Sending the current mode again would end the assignment.
         fields = {} if mode == config.pipeline_mode else fields
         fields |= {name: name in request.POST for name in SWITCHES}
 
     def change() -> str:
         services.change_config(config=config, fields=fields, by=user, now=timezone.now())
-        return "Saved. It counts from the next evaluation on."
+        return "Saved. It applies from the next evaluation on."
 
-    _tell(request, change)
+    _run_with_message(request, change)
     return redirect("lab-instance", instance_id)
 
 
@@ -133,17 +133,18 @@ def _rights(user: User) -> dict[str, Any]:
     return {"may_change": may_change, "role": user.get_role_display()}
 
 
-def _checked(user: User) -> User:
-    """:raises Forbidden: the user may look only"""
+def _researcher(request: HttpRequest) -> User:
+    """:raises Forbidden: the user has read access only"""
+    user = _user(request)
     if user.role not in IsLab.roles:
         raise Forbidden(IsLab.message)
     return user
 
 
-def _tell(request: HttpRequest, act: Callable[[], str]) -> None:
-    """Act, and have the next page say what came of it: done, or why not."""
+def _run_with_message(request: HttpRequest, action: Callable[[], str]) -> None:
+    """Run an action and show its result, or the reason of a conflict, on the next page."""
     try:
-        messages.success(request, act())
+        messages.success(request, action())
     except Conflict as refusal:
         messages.error(request, str(refusal))
 
@@ -158,13 +159,13 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise Invalid("Choose a model of the list.") from None
+        raise Invalid("Choose a model from the list.") from None
 
 
 def _paged(
     request: HttpRequest, rows: Any, size: int, shown: Callable[[Any], Any] | None = None
 ) -> Page:
-    """Return the page that was asked for; a number that is none is the nearest there is."""
+    """Return the requested page; an invalid number gives the nearest page."""
     found = Paginator(rows, size).get_page(request.GET.get("page"))
     if shown:
         found.object_list = [shown(row) for row in found.object_list]

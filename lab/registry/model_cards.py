@@ -1,4 +1,4 @@
-"""What the registered models are worth, in words: figures beside the champion's, and limits."""
+"""The registered models for the page: scores comparison with the champion's, limits, lineage."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,14 +7,14 @@ from lab.models import ModelRegistry
 
 Stage = ModelRegistry.Stage
 TONES = {Stage.CHAMPION: "good", Stage.CHALLENGER: "info", Stage.ARCHIVED: ""}
-# The periods that the shipped models were judged by. One we do not know is named by its key.
+# The periods that the shipped models were evaluated on. Other periods are shown by their key.
 PERIODS = {
     "next_month": "June 2022",
     "in_february_2024": "February 2024",
     "in_june_2025": "June 2025",
     "next_hour": "Hours of scarce types",
 }
-COUNTED = {"hours_asked": "hours", "pools": "pools"}
+SIZE_UNITS = {"hours_asked": "hours", "pools": "pools"}
 MINUS = "\u2212"
 
 
@@ -25,7 +25,7 @@ class Measure(NamedTuple):
     is_better_low: bool = False
     is_share: bool = False
 
-    def written(self, value: float) -> str:
+    def formatted(self, value: float) -> str:
         text = f"{100 * value:.1f}" if self.is_share else f"{value:.3f}"
         return text.replace("-", MINUS)
 
@@ -51,8 +51,8 @@ MEASURES = (
 )
 
 
-class Figure(NamedTuple):
-    """One measure of one period; ``verdict`` compares it with the champion's."""
+class Score(NamedTuple):
+    """One measure of one period; ``verdict`` compares it with the champion's score."""
 
     measure: Measure
     text: str = ""
@@ -69,11 +69,11 @@ class Period(NamedTuple):
     title: str
     size: str
     measured_on: list[tuple[str, str]]
-    figures: list[Figure]
+    scores: list[Score]
 
 
-class Move(NamedTuple):
-    """A stage that a model may be moved to, and what that means."""
+class StageTransition(NamedTuple):
+    """A stage that a model can be moved to, and the effect of it."""
 
     stage: str
     title: str
@@ -84,14 +84,14 @@ class Card(NamedTuple):
     model: ModelRegistry
     tone: str
     periods: list[Period]
-    compared: str
+    comparison: str
     limits: list[str]
     lineage: list[tuple[str, str]]
-    moves: list[Move]
+    transitions: list[StageTransition]
 
 
 def cards_of(models: Iterable[ModelRegistry]) -> list[Card]:
-    """Return a card for each model: the champion first, what is archived last."""
+    """Return a card for each model: the champion first, archived models last."""
     order = list(Stage)
     ordered = sorted(models, key=lambda model: order.index(Stage(model.stage)))
     champion = next((each for each in ordered if each.stage == Stage.CHAMPION), None)
@@ -105,121 +105,117 @@ def _card(model: ModelRegistry, champion: ModelRegistry | None) -> Card:
         model=model,
         tone=TONES[Stage(model.stage)],
         periods=periods,
-        compared=_compared(periods) if rival else "",
+        comparison=_comparison(periods) if rival else "",
         limits=list(model.lineage.get("limits", [])),
         lineage=_lineage(model.lineage),
-        moves=_moves(model, champion),
+        transitions=_transitions(model, champion),
     )
 
 
 def _periods(metrics: dict[str, Any], rivals: dict[str, Any]) -> list[Period]:
-    told = metrics.get("held_back") or {}
+    held_back = metrics.get("held_back") or {}
     return [
         Period(
-            PERIODS.get(name, _plain(name)),
-            _size(told.get(name, {})),
-            [(_plain(key), _said(value)) for key, value in told.get(name, {}).items()],
-            [_figure(measure, values, rivals.get(name, {})) for measure in MEASURES],
+            PERIODS.get(name, _title(name)),
+            _size(held_back.get(name, {})),
+            [(_title(key), _text(value)) for key, value in held_back.get(name, {}).items()],
+            [_score(measure, values, rivals.get(name, {})) for measure in MEASURES],
         )
         for name, values in metrics.items()
         if name != "held_back" and isinstance(values, dict)
     ]
 
 
-def _size(told: dict[str, Any]) -> str:
-    counted = next((key for key in COUNTED if key in told), None)
-    return f"{_said(told[counted])} {COUNTED[counted]}" if counted else ""
+def _size(held_back: dict[str, Any]) -> str:
+    unit_key = next((key for key in SIZE_UNITS if key in held_back), None)
+    return f"{_text(held_back[unit_key])} {SIZE_UNITS[unit_key]}" if unit_key else ""
 
 
-def _figure(measure: Measure, values: dict[str, Any], rivals: dict[str, Any]) -> Figure:
+def _score(measure: Measure, values: dict[str, Any], rivals: dict[str, Any]) -> Score:
     value, rival = _number(values, measure.name), _number(rivals, measure.name)
     if value is None:
-        return Figure(measure)
-    text = measure.written(value)
+        return Score(measure)
+    text = measure.formatted(value)
     ceiling = _number(values, f"{measure.name}_ceiling")
-    figure = Figure(measure, text, measure.written(ceiling) if ceiling is not None else "")
+    score = Score(measure, text, measure.formatted(ceiling) if ceiling is not None else "")
     if rival is None:
-        return figure
-    theirs = measure.written(rival)
-    # What looks the same is the same: nobody promotes for a fourth decimal.
-    if text == theirs:
-        return figure._replace(champion=theirs, verdict="same")
+        return score
+    champion = measure.formatted(rival)
+    # Scores that are displayed alike are the same.
+    if text == champion:
+        return score._replace(champion=champion, verdict="same")
     is_better = (value < rival) == measure.is_better_low
-    return figure._replace(champion=theirs, verdict="better" if is_better else "worse")
+    return score._replace(champion=champion, verdict="better" if is_better else "worse")
 
 
 def _number(values: Any, name: str) -> float | None:
-    """Return a figure; what was registered as one and is none is not known."""
+    """Return a score, or None where the registered value is not a number."""
     value = values.get(name) if isinstance(values, dict) else None
     return value if isinstance(value, int | float) else None
 
 
-def _compared(periods: list[Period]) -> str:
-    verdicts = [figure.verdict for period in periods for figure in period.figures]
+def _comparison(periods: list[Period]) -> str:
+    verdicts = [score.verdict for period in periods for score in period.scores]
     judged = [verdict for verdict in verdicts if verdict]
     if not judged:
         return ""
     count = {each: judged.count(each) for each in ("better", "worse", "same")}
     return (
-        f"Beside the champion: better in {count['better']}, worse in {count['worse']} and the "
-        f"same in {count['same']} of {len(judged)} figures."
+        f"Compared with the champion: better in {count['better']}, worse in {count['worse']} and "
+        f"the same in {count['same']} of {len(judged)} scores."
     )
 
 
 def _lineage(lineage: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return where a model comes from, line by line; scores and limits are shown elsewhere."""
+    """Return the lineage as lines, without scores and limits."""
     lines = []
     for key, value in lineage.items():
         if key in ("limits", "bands_alone"):
             continue
         if isinstance(value, dict):
             lines += [
-                (f"{_plain(key)}: {_plain(name)}", _said(each)) for name, each in value.items()
+                (f"{_title(key)}: {_title(name)}", _text(each)) for name, each in value.items()
             ]
         else:
-            lines.append((_plain(key), _said(value)))
+            lines.append((_title(key), _text(value)))
     return lines
 
 
-def _moves(model: ModelRegistry, champion: ModelRegistry | None) -> list[Move]:
-    takes_over = (
-        f"{champion} becomes a challenger, and can be brought back the same way."
-        if champion
-        else ""
-    )
-    moves = {
-        Stage.CHAMPION: Move(
+def _transitions(model: ModelRegistry, champion: ModelRegistry | None) -> list[StageTransition]:
+    demotion = f"{champion} becomes a challenger, and can be promoted again." if champion else ""
+    transitions = {
+        Stage.CHAMPION: StageTransition(
             Stage.CHAMPION,
             "Make champion",
             f"From the next evaluation on, {model} judges every instance that has no model "
-            f"assigned, for everybody. {takes_over}",
+            f"assigned, of all users. {demotion}",
         ),
-        Stage.CHALLENGER: Move(
+        Stage.CHALLENGER: StageTransition(
             Stage.CHALLENGER,
-            "Bring back",
-            f"{model} becomes a challenger: it can be assigned to instances again. No decision "
-            "changes by this alone.",
+            "Restore",
+            f"{model} becomes a challenger: it can be assigned to instances again. This "
+            "alone changes no decision.",
         ),
-        Stage.ARCHIVED: Move(
+        Stage.ARCHIVED: StageTransition(
             Stage.ARCHIVED,
             "Archive",
-            f"{model} can no longer be assigned. Its figures and experiments stay, and it can be "
-            "brought back.",
+            f"{model} can no longer be assigned. Its scores and experiments stay, and it can be "
+            "restored.",
         ),
     }
-    reachable = {
+    transitions_from = {
         Stage.CHAMPION: [],
         Stage.CHALLENGER: [Stage.CHAMPION, Stage.ARCHIVED],
         Stage.ARCHIVED: [Stage.CHALLENGER],
     }
-    return [moves[stage] for stage in reachable[Stage(model.stage)]]
+    return [transitions[stage] for stage in transitions_from[Stage(model.stage)]]
 
 
-def _plain(name: str) -> str:
+def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""The Lab in a browser: what its pages say, to whom, and what their forms do."""
+"""The Lab in a browser: its pages by role, and its forms."""
 
 import re
 from datetime import timedelta
@@ -12,21 +12,21 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from accounts.testing import a_user
-from lab.experiments.trends import MINUS, UNKNOWN
 from lab.models import InstanceConfig, ModelRegistry, StageChange
 from lab.services import set_stage
 from lab.testing import INSTANCE, a_challenger, a_config
-from lab.tests.archives import experiments
+from lab.tests.experiment_rows import experiments
+from spot_optimizer.dashboard.formats import MINUS, UNKNOWN
 from spot_optimizer.testing import NOON
 
 pytestmark = pytest.mark.django_db
 PAGE = f"/lab/instances/{INSTANCE}"
 
 
-def a_browser(role="user", *, knows=True, user=None):
-    """Return the browser of somebody signed in, who had a session for the instance or not."""
+def a_browser(role="user", *, has_instance=True, user=None):
+    """Return the client of a signed-in user, with or without a session for the instance."""
     user = user or a_user(role)
-    if knows:
+    if has_instance:
         a_config(owner=user)
     client = Client()
     client.force_login(user)
@@ -37,8 +37,8 @@ def a_browser(role="user", *, knows=True, user=None):
 def text_of(answer):
     """Return what a person reads of a page."""
     body = re.sub(r"<(style|script).*?</\1>", "", answer.content.decode(), flags=re.DOTALL)
-    words = unescape(strip_tags(body.replace("<", " <"))).split()
-    return re.sub(r" ([.,:;])", r"\1", " ".join(words))
+    texts = unescape(strip_tags(body.replace("<", " <"))).split()
+    return re.sub(r" ([.,:;])", r"\1", " ".join(texts))
 
 
 def the(stage):
@@ -76,7 +76,7 @@ class TestWhoSeesWhat:
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
     def test_an_instance_of_somebody_else_is_a_404_like_one_that_is_not_there(self, role):
         a_browser()
-        client = a_browser(role, knows=False)
+        client = a_browser(role, has_instance=False)
 
         foreign, unknown = client.get(PAGE), client.get("/lab/instances/i-nobody")
 
@@ -88,7 +88,7 @@ class TestWhoSeesWhat:
     def test_an_id_that_can_be_none_is_a_404(self, name):
         assert a_browser("lab").get(f"/lab/instances/{name}").status_code == 404
 
-    def test_a_user_reads_and_is_told_why_not_more(self):
+    def test_a_user_reads_and_sees_which_role_may_change(self):
         client = a_browser("user")
 
         for path in ("/lab", PAGE):
@@ -116,7 +116,7 @@ class TestWhoSeesWhat:
         assert the("challenger") == model
         assert config_of(client).pipeline_mode == "CLUSTER_FULL"
 
-    def test_who_moved_a_model_is_told_to_those_who_may(self):
+    def test_only_researchers_see_who_moved_a_model(self):
         mover = a_user("lab", username="mover-of-models")
         set_stage(model_id=the("challenger").pk, stage="archived", by=mover, now=NOON)
 
@@ -141,11 +141,11 @@ class TestModels:
         assert "2.5 points" in page
         assert "1.0 points better than 2.5" in page
         assert "0.907 same" in page
-        assert "better in 7, worse in 2 and the same in 3 of 12 figures" in page
+        assert "better in 7, worse in 2 and the same in 3 of 12 scores" in page
         assert "Ranking: no better than the champion next month" in page
         assert "9,028 pools" in page
 
-    def test_without_figures_say_so(self):
+    def test_without_scores_the_card_states_it(self):
         a_challenger(name="home-made")
 
         page = text_of(a_browser().get("/lab"))
@@ -171,7 +171,7 @@ class TestModels:
 
         assert f"June 2022 {UNKNOWN} {UNKNOWN} {UNKNOWN}" in page
 
-    def test_a_promotion_says_what_it_does_and_is_undone_the_same_way(self):
+    def test_a_promotion_describes_its_effect_and_is_undone_the_same_way(self):
         client, old, new = a_browser("lab"), the("champion"), the("challenger")
 
         page = text_of(client.get("/lab"))
@@ -179,12 +179,12 @@ class TestModels:
         champion_then = the("champion")
         client.post(f"/lab/models/{old.pk}/stage", {"stage": "champion"})
 
-        assert f"{new} judges every instance that has no model assigned, for everybody" in page
+        assert f"{new} judges every instance that has no model assigned, of all users" in page
         assert f"{new} is champion now." in text_of(first)
         assert (champion_then, the("champion")) == (new, old)
         assert {change.by for change in StageChange.objects.all()} == {client.user}
 
-    def test_an_assigned_one_stays_and_the_page_says_what_to_do_first(self):
+    def test_an_assigned_model_is_not_archived_and_the_page_explains_why(self):
         client, model = a_browser("lab"), the("challenger")
         client.post(f"{PAGE}/model", {"model_id": model.pk})
 
@@ -208,7 +208,7 @@ class TestModels:
 
         assert answer.status_code == 404
 
-    def test_a_local_file_that_is_asked_first_is_told(self, settings):
+    def test_a_local_file_before_the_champion_is_shown(self, settings):
         settings.RISK_MODEL_PATH = "/srv/secret-place/model.json"
 
         page = text_of(a_browser().get("/lab"))
@@ -221,21 +221,21 @@ class TestOnesInstances:
     def test_are_listed_with_their_last_decision(self):
         client = a_browser()
         log(client, 3, decision="DRAIN")
-        a_config(instance_id="i-of-somebody-else")
+        a_config(instance_id="i-of-another-user")
 
         page = client.get("/lab")
 
         assert f'href="{PAGE}"' in page.content.decode()
         assert re.search(rf"{INSTANCE} us-east-1 the champion 3 DRAIN", text_of(page))
-        assert "i-of-somebody-else" not in text_of(page)
+        assert "i-of-another-user" not in text_of(page)
 
-    def test_where_there_is_none_the_page_says_what_to_do(self):
-        page = a_browser(knows=False).get("/lab")
+    def test_without_any_the_page_explains_the_next_step(self):
+        page = a_browser(has_instance=False).get("/lab")
 
         assert "An instance comes here with its first session" in text_of(page)
         assert 'href="/sessions/new"' in page.content.decode()
 
-    def test_more_of_them_ask_no_more_of_the_database(self):
+    def test_the_number_of_queries_does_not_depend_on_the_rows(self):
         client = a_browser()
         with_one = _queries_of(client)
         for number in range(15):
@@ -263,9 +263,9 @@ class TestOnesInstances:
 
 
 def _queries_of(client):
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         client.get("/lab")
-    return len(asked)
+    return len(queries)
 
 
 class TestAnInstance:
@@ -282,7 +282,7 @@ class TestAnInstance:
         assert "Advisor by the session" in full
         assert "Next: advisor-prior 1." in full
 
-    def test_a_model_is_assigned_with_one_click_and_taken_back_with_another(self):
+    def test_a_model_is_assigned_with_one_click_and_unassigned_with_another(self):
         client, model = a_browser("lab"), the("challenger")
 
         assigned = text_of(client.post(f"{PAGE}/model", {"model_id": model.pk}, follow=True))
@@ -311,7 +311,7 @@ class TestAnInstance:
         assert not config.enable_right_sizing
         assert not config.enable_family_stress
 
-    def test_saving_switches_in_the_same_mode_keeps_an_assignment(self):
+    def test_saving_switches_in_the_same_mode_preserves_the_assignment(self):
         client, model = a_browser("lab"), the("challenger")
         client.post(f"{PAGE}/model", {"model_id": model.pk})
         InstanceConfig.objects.update(pipeline_mode="CLUSTER_FULL")  # as the API allows
@@ -321,7 +321,7 @@ class TestAnInstance:
         assert config_of(client).assigned_model == model
         assert not config_of(client).enable_family_stress
 
-    def test_choosing_the_whole_pipeline_ends_an_assignment_and_keeps_the_ticks(self):
+    def test_the_whole_pipeline_ends_an_assignment_and_preserves_the_switches(self):
         client = a_browser("lab")
         client.post(f"{PAGE}/model", {"model_id": the("challenger").pk})
 
@@ -355,13 +355,13 @@ class TestAnInstance:
             ("config", {"pipeline_mode": "FASTER"}, 400),
         ],
     )
-    def test_a_form_that_was_tampered_with_is_a_page_that_says_so(self, path, body, status):
+    def test_a_tampered_form_is_an_error_page(self, path, body, status):
         answer = a_browser("lab").post(f"{PAGE}/{path}", body)
 
         assert answer.status_code == status
         assert "Traceback" not in text_of(answer)
 
-    def test_another_owner_of_the_same_instance_keeps_theirs(self):
+    def test_the_config_of_another_owner_is_unchanged(self):
         mine, theirs = a_browser("lab"), a_browser("lab")
 
         mine.post(f"{PAGE}/config", {"pipeline_mode": "SINGLE_LINEAR"})
@@ -411,7 +411,7 @@ class TestExperiments:
         assert "advisor-prior 1 2 0 of 2 2 % $0.00" in page
         assert "rival 1 2 2 of 2 5 % $10.00" in page
 
-    def test_are_drawn_for_those_who_see_and_told_to_those_who_do_not(self):
+    def test_are_drawn_and_described_for_screen_readers(self):
         client = a_browser()
         log(client, 3, numbers=numbers(0.02, 5.0))
         log(client, 1, since=NOON, model_name="rival", numbers=numbers(0.04, -10.0))
@@ -420,7 +420,7 @@ class TestExperiments:
 
         assert (
             'aria-label="Projected savings over 4 experiments, from the oldest to the newest: '
-            f'between {MINUS}10 and 5 US dollars a month, {MINUS}10 at last."'
+            f'between {MINUS}10 and 5 US dollars a month, newest {MINUS}10."'
         ) in page
         assert page.count('class="mark"') == 2 * 4 + 2  # two charts, and the models' keys
         assert "<title>rival 1, 2 Nov, 12:00: 4 %</title>" in page
@@ -433,15 +433,15 @@ class TestExperiments:
         page = client.get(PAGE)
 
         assert page.status_code == 200
-        assert "Projected savings: no experiment knows it." in page.content.decode()
+        assert "Projected savings: no experiment has it." in page.content.decode()
         assert f"advisor-prior 1 3 3 of 3 {UNKNOWN} {UNKNOWN}" in text_of(page)
 
-    def test_where_there_is_none_the_page_says_what_to_do(self):
+    def test_without_any_the_page_explains_the_next_step(self):
         page = text_of(a_browser().get(PAGE))
 
         assert "evaluate this instance in its session, once with each model" in page
 
-    def test_a_model_that_stood_in_for_another_is_told(self):
+    def test_a_fallback_model_is_shown(self):
         client = a_browser()
         wanted = {"wanted": {"id": None, "name": "lost", "version": "7"}, "reason": "It is gone."}
         log(client, 1, model_fallback=wanted)

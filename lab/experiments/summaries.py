@@ -1,21 +1,16 @@
-"""What an instance's experiments come to: a row for each model, and how they went over time."""
+"""An instance's experiments for the page: rows, a summary per model, and charts over time."""
 
 from collections.abc import Callable, Sequence
 from statistics import mean, median
 from typing import NamedTuple
 
-from lab.experiments.charts import Chart, Key, Value, chart_of, key_of
+from lab.experiments.line_chart import Chart, Key, Value, chart_of, key_of
 from lab.models import ExperimentLog
-from spot_optimizer.dashboard.formats import usd
-
-UNKNOWN = "\u2013"
-MINUS = "\u2212"
-SPACE = "\u00a0"  # a number keeps its unit beside it
-TONES = {"STAY": "good", "SWITCH": "info", "DRAIN": "warn", "EVACUATE": "bad"}
+from spot_optimizer.dashboard.formats import MINUS, decision_tone, milliseconds, share, usd
 
 
 class Row(NamedTuple):
-    """One experiment, as a person reads it."""
+    """One experiment, formatted."""
 
     experiment: ExperimentLog
     model: str
@@ -29,12 +24,12 @@ class Row(NamedTuple):
         return (self.experiment.numbers.get("counts") or {}).get("considered")
 
     @property
-    def took(self) -> str:
-        return f"{sum(self.experiment.milliseconds.values()):,.0f}{SPACE}ms"
+    def duration(self) -> str:
+        return milliseconds(sum(self.experiment.milliseconds.values()))
 
 
 class Summary(NamedTuple):
-    """What one model came to over the experiments that are shown."""
+    """One model over the experiments shown, formatted."""
 
     key: Key  # of its line in the charts
     model: str
@@ -49,15 +44,15 @@ class Trend(NamedTuple):
     unit: str
     chart: Chart
     ticks: list[str]
-    told: str  # for those who cannot see it
+    description: str  # for screen readers
 
 
 def row_of(experiment: ExperimentLog) -> Row:
     return Row(
         experiment,
         model_of(experiment),
-        TONES.get(experiment.decision, ""),
-        percent(chance_of(experiment)),
+        decision_tone(experiment.decision),
+        share(chance_of(experiment)),
         usd(savings_of(experiment)),
         _target(experiment),
     )
@@ -68,7 +63,7 @@ def model_of(experiment: ExperimentLog) -> str:
 
 
 def models_of(experiments: Sequence[ExperimentLog]) -> list[str]:
-    """Return the models of these experiments by name, each once: a name keeps its colour."""
+    """Return the models of these experiments, sorted, so that a model always has the same color."""
     return sorted({model_of(each) for each in experiments})
 
 
@@ -81,7 +76,7 @@ def summaries_of(experiments: Sequence[ExperimentLog]) -> list[Summary]:
 
 
 def trends_of(experiments: Sequence[ExperimentLog]) -> list[Trend]:
-    """Return how chance and savings went over experiments, which come oldest first."""
+    """Return charts of chance and savings over experiments, which are oldest first."""
     return [
         _trend("Chance of an interruption within the hour", "%", experiments, _chance_percent),
         _trend("Projected savings", "US dollars a month", experiments, savings_of),
@@ -94,23 +89,10 @@ def chance_of(experiment: ExperimentLog) -> float | None:
 
 
 def savings_of(experiment: ExperimentLog) -> float | None:
-    """Return the US dollars a month that the decision was to save."""
+    """Return the projected savings. [USD/month]"""
     savings = experiment.numbers.get("projected_savings") or {}
     monthly: float | None = savings.get("monthly")
     return monthly
-
-
-def percent(share: float | None) -> str:
-    """Write 0.684 as "68 %", 0.0321 as "3.2 %", 0.0001629 as "0.016 %"."""
-    if share is None:
-        return UNKNOWN
-    return f"{_digits(100 * share)}{SPACE}%"
-
-
-def _digits(number: float) -> str:
-    if number and abs(number) < 0.001:
-        return "<0.001"
-    return f"{number:.0f}" if abs(number) >= 10 else f"{number:.2g}"
 
 
 def _chance_percent(experiment: ExperimentLog) -> float | None:
@@ -133,7 +115,7 @@ def _summary(number: int, name: str, experiments: Sequence[ExperimentLog]) -> Su
         name,
         len(experiments),
         f"{moves} of {len(experiments)}",
-        percent(_over(median, map(chance_of, experiments))),
+        share(_over(median, map(chance_of, experiments))),
         usd(_over(mean, map(savings_of, experiments))),
     )
 
@@ -157,7 +139,7 @@ def _trend(
     ]
     chart = chart_of(values, names)
     return Trend(
-        title, unit, chart, [_tick(each) for each in chart.ticks], _told(title, unit, values)
+        title, unit, chart, [_tick(each) for each in chart.ticks], _description(title, unit, values)
     )
 
 
@@ -167,11 +149,11 @@ def _tick(number: float) -> str:
     return f"{number:.3g}".replace("-", MINUS)
 
 
-def _told(title: str, unit: str, values: Sequence[Value]) -> str:
+def _description(title: str, unit: str, values: Sequence[Value]) -> str:
     numbers = [value.y for value in values if value.y is not None]
     if not numbers:
-        return f"{title}: no experiment knows it."
+        return f"{title}: no experiment has it."
     return (
         f"{title} over {len(numbers)} experiments, from the oldest to the newest: between "
-        f"{_tick(min(numbers))} and {_tick(max(numbers))} {unit}, {_tick(numbers[-1])} at last."
+        f"{_tick(min(numbers))} and {_tick(max(numbers))} {unit}, newest {_tick(numbers[-1])}."
     )

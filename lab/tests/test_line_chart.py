@@ -1,8 +1,8 @@
-"""The geometry of charts: what is higher is drawn higher, and ticks are numbers people count in."""
+"""The geometry of charts: higher values are drawn higher, and ticks are round numbers."""
 
 import pytest
 
-from lab.experiments.charts import HEIGHT, SHAPES, WIDTH, Value, chart_of
+from lab.experiments.line_chart import HEIGHT, MARKS, WIDTH, Value, chart_of
 
 
 def a_chart(*numbers, name="a"):
@@ -23,18 +23,18 @@ def a_chart(*numbers, name="a"):
         ([], [1, 0.75, 0.5, 0.25, 0]),
     ],
 )
-def test_ticks_hold_every_value_and_zero(numbers, ticks):
+def test_ticks_include_every_value_and_zero(numbers, ticks):
     assert a_chart(*numbers).ticks == pytest.approx(ticks, abs=1e-15)
 
 
-def test_values_go_from_left_to_right_and_a_higher_one_is_higher():
+def test_values_are_drawn_left_to_right_and_higher_values_higher():
     line = a_chart(0, 1, 4).series[0].line
 
     points = [tuple(map(float, point.split())) for point in line[1:].split("L")]
     assert points == [(WIDTH / 6, HEIGHT), (WIDTH / 2, HEIGHT * 0.75), (WIDTH * 5 / 6, 0)]
 
 
-def test_an_unknown_value_leaves_its_place_empty():
+def test_an_unknown_value_leaves_a_gap():
     series = a_chart(1, None, 1).series[0]
 
     assert len(series.marks) == 2
@@ -45,8 +45,8 @@ def test_a_model_without_any_value_has_no_line():
     assert a_chart(None, None).series == []
 
 
-def test_models_differ_by_shape_as_well_as_by_colour():
+def test_models_differ_by_mark_as_well_as_by_color():
     names = [f"model {number}" for number in range(4)]
     chart = chart_of([Value(name, 1, name) for name in names], names)
 
-    assert len({series.key for series in chart.series}) == len(SHAPES) == 4
+    assert len({series.key for series in chart.series}) == len(MARKS) == 4

@@ -1,4 +1,4 @@
-"""The geometry of a small line chart. Its labels are the page's, so that they stay legible."""
+"""The geometry of a small line chart as SVG paths. The page renders the labels as text."""
 
 from collections.abc import Sequence
 from math import ceil, floor, log10
@@ -10,7 +10,7 @@ MARK = 4  # half a mark's width
 
 
 class Value(NamedTuple):
-    """What is drawn at one place from left to right; ``y`` None leaves a gap."""
+    """One point, at the next position from the left; ``y`` None leaves a gap."""
 
     series: str
     y: float | None
@@ -23,7 +23,7 @@ class Mark(NamedTuple):
 
 
 class Key(NamedTuple):
-    """How a line is told from the others: ``number`` is its colour's."""
+    """The color number and the mark of a line."""
 
     number: int
     mark: str
@@ -44,7 +44,7 @@ class Chart(NamedTuple):
 
 
 def chart_of(values: Sequence[Value], names: Sequence[str]) -> Chart:
-    """Return the chart of values in their order, with a series for each of the names."""
+    """Return the chart of values in order, with one series per name."""
     low, high, step = _range([value.y for value in values if value.y is not None])
     count = round((high - low) / step)
     series = [_series(values, name, number, low, high) for number, name in enumerate(names)]
@@ -57,8 +57,8 @@ def chart_of(values: Sequence[Value], names: Sequence[str]) -> Chart:
 
 
 def key_of(number: int) -> Key:
-    """Return the key of the line with this number; its mark stands at 0, 0."""
-    return Key(number % len(SHAPES), f"M0 0{_shape(number)}")
+    """Return the key of a line; its mark is at 0, 0."""
+    return Key(number % len(MARKS), f"M0 0{_mark_path(number)}")
 
 
 def _series(values: Sequence[Value], name: str, number: int, low: float, high: float) -> Series:
@@ -69,12 +69,12 @@ def _series(values: Sequence[Value], name: str, number: int, low: float, high: f
         if value.series == name and value.y is not None
     ]
     line = "L".join(f"{_short(x)} {_short(y)}" for x, y, _ in points)
-    marks = [Mark(f"M{_short(x)} {_short(y)}{_shape(number)}", title) for x, y, title in points]
+    marks = [Mark(f"M{_short(x)} {_short(y)}{_mark_path(number)}", title) for x, y, title in points]
     return Series(name, key_of(number), f"M{line}" if points else "", marks)
 
 
 def _range(numbers: Sequence[float]) -> tuple[float, float, float]:
-    """Return a lowest and highest tick with zero between them, and the step from tick to tick."""
+    """Return the lowest and highest tick, which include zero, and the step between ticks."""
     low, high = min([0.0, *numbers]), max([0.0, *numbers])
     if low == high:
         return 0.0, 1.0, 1.0 / STEPS
@@ -83,21 +83,22 @@ def _range(numbers: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _round_up(step: float) -> float:
-    """Return the next number that people count in: 1, 2, 2.5 or 5 times a power of ten."""
+    """Return the next number that is 1, 2, 2.5 or 5 times a power of ten."""
     power = 10.0 ** floor(log10(step))
-    return next(nice * power for nice in (1, 2, 2.5, 5, 10) if nice * power >= step * 0.999999)
+    steps = (factor * power for factor in (1, 2, 2.5, 5, 10))
+    return next(each for each in steps if each >= step * 0.999999)
 
 
-def _shape(number: int) -> str:
-    return SHAPES[number % len(SHAPES)]
+def _mark_path(number: int) -> str:
+    return MARKS[number % len(MARKS)]
 
 
 def _short(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
-# Drawn from a mark's middle: circle, square, triangle, diamond. Colour is never the only sign.
-SHAPES = (
+# Relative to a mark's center: circle, square, triangle, diamond. Lines differ by more than color.
+MARKS = (
     f"m-{MARK} 0a{MARK} {MARK} 0 1 0 {2 * MARK} 0a{MARK} {MARK} 0 1 0-{2 * MARK} 0z",
     f"m-{MARK}-{MARK}h{2 * MARK}v{2 * MARK}h-{2 * MARK}z",
     f"m0-{MARK}l{MARK} {2 * MARK}h-{2 * MARK}z",
