@@ -6,7 +6,7 @@ from django.db.models import F, Q
 
 
 class ModelRegistry(models.Model):
-    """One version of an interruption-risk model: where its parameters are, what it is worth."""
+    """One version of an interruption-risk model: its artifact, metrics and lineage."""
 
     class Stage(models.TextChoices):
         CHAMPION = "champion", "Champion"
@@ -62,10 +62,10 @@ class Artifact(models.Model):
 
 class InstanceConfig(models.Model):
     """
-    How one owner wants one instance evaluated.
+    The settings of one owner for the evaluations of one instance.
 
-    It is made when the owner opens a session for the instance, so that it also says whose an
-    instance is: one's own are those with a config.
+    It is created with the owner's first session for the instance: the instances of a user are those
+    with a config.
     """
 
     class PipelineMode(models.TextChoices):
@@ -107,7 +107,7 @@ class InstanceConfig(models.Model):
 
 
 class StageChange(models.Model):
-    """One change of a model's stage, kept for good."""
+    """One change of a model's stage; never deleted."""
 
     model = models.ForeignKey(ModelRegistry, on_delete=models.PROTECT, related_name="stage_changes")
     at = models.DateTimeField()
@@ -130,7 +130,7 @@ class StageChange(models.Model):
 
 
 class ConfigChange(models.Model):
-    """One change of an instance's config, kept for good: its changed fields, before and after."""
+    """One change of an instance's config: the changed fields before and after; never deleted."""
 
     config = models.ForeignKey(InstanceConfig, on_delete=models.PROTECT, related_name="changes")
     at = models.DateTimeField()
@@ -148,7 +148,7 @@ class ConfigChange(models.Model):
 
 
 class ExperimentLog(models.Model):
-    """What one evaluation decided, with the frozen inputs it was decided on."""
+    """The decision of one evaluation, with its serialized inputs."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     owner = models.ForeignKey(
@@ -193,7 +193,7 @@ class ExperimentLog(models.Model):
 
 
 class Archive(models.Model):
-    """One file of experiment logs: the order to write it, then the proof that it was."""
+    """One file of experiment logs. It is stored before the file is written."""
 
     class State(models.TextChoices):
         WRITING = "writing", "Being written: its rows are still here"

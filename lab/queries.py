@@ -48,7 +48,7 @@ def check_not_archived(model: ModelRegistry) -> None:
 
 
 def get_config(*, owner: User, instance_id: str) -> InstanceConfig:
-    """Return how the owner wants the instance evaluated; where nothing is stored, the defaults."""
+    """Return the instance's config, or an unsaved one with the defaults."""
     stored = InstanceConfig.objects.filter(owner=owner, instance_id=instance_id)
     return stored.select_related("assigned_model").first() or InstanceConfig(
         owner=owner, instance_id=instance_id
@@ -57,9 +57,9 @@ def get_config(*, owner: User, instance_id: str) -> InstanceConfig:
 
 def get_own_config(*, owner: User, instance_id: str) -> InstanceConfig:
     """
-    Return the config of an instance for which the owner has, or had, a session.
+    Return the config of an instance for which the owner has or had a session.
 
-    :raises Missing: there never was one
+    :raises Missing: there is none
     """
     found = None
     if len(instance_id) <= LONGEST_INSTANCE_ID and "\0" not in instance_id:
@@ -74,16 +74,18 @@ def get_own_config(*, owner: User, instance_id: str) -> InstanceConfig:
 
 
 def experiments_of(config: InstanceConfig) -> QuerySet[ExperimentLog]:
-    """Return the experiments with an instance, without their frozen inputs."""
-    mine = ExperimentLog.objects.filter(owner=config.owner_id, instance_id=config.instance_id)
-    return mine.defer("inputs")
+    """Return an instance's experiments without their serialized inputs."""
+    experiments = ExperimentLog.objects.filter(
+        owner=config.owner_id, instance_id=config.instance_id
+    )
+    return experiments.defer("inputs")
 
 
 def instances_of(owner: User) -> QuerySet[InstanceConfig]:
     """
     Return the owner's instances, the last evaluated first.
 
-    Each with its ``experiments``, and the newest one's ``last_decision`` and ``last_at``.
+    Annotated with the number of ``experiments``, the newest's ``last_decision`` and ``last_at``.
     """
     newest = ExperimentLog.objects.filter(
         owner=OuterRef("owner"), instance_id=OuterRef("instance_id")

@@ -1,4 +1,4 @@
-"""What researchers do: register models, move them between stages, assign them to instances."""
+"""Researchers' use cases: register models, change their stage, assign them to instances."""
 
 from datetime import datetime
 from typing import Any
@@ -45,10 +45,10 @@ def register_model(
     now: datetime,
 ) -> ModelRegistry:
     """
-    Check an artifact and register it as a challenger. Where it is refused, nothing is kept.
+    Validate an artifact and register it as a challenger; an invalid one is not stored.
 
-    :raises UnsafeArtifact: it is no model that can be loaded without running code
-    :raises ModelExists: there is one of this name and version already
+    :raises UnsafeArtifact: it is not a model that can be loaded without running code
+    :raises ModelExists: this name and version is registered already
     """
     try:
         fields = registration(
@@ -69,23 +69,23 @@ def register_model(
             return ModelRegistry.objects.create(**fields)
     except IntegrityError:
         if ModelRegistry.objects.filter(name=name, version=version).exists():
-            raise ModelExists(f"{name} {version} is registered. Give another version.") from None
+            raise ModelExists(f"{name} {version} is registered. Use another version.") from None
         raise
 
 
 @transaction.atomic
 def set_stage(*, model_id: UUID, stage: str, by: User | None, now: datetime) -> ModelRegistry:
     """
-    Move a model to a stage. The champion it takes over from becomes a challenger.
+    Move a model to a stage; a promotion makes the previous champion a challenger.
 
-    To the stage it is in already, nothing changes.
+    Moving a model to its current stage changes nothing.
 
     :raises Missing: there is no model with this id
     :raises ModelUnusable: it cannot be loaded, so it cannot be champion
-    :raises ChampionNeeded: it is the champion, which another has to take over from
-    :raises ModelAssigned: it is assigned, so it cannot be put away
+    :raises ChampionNeeded: it is the champion; promote another one instead
+    :raises ModelAssigned: it is assigned, so it cannot be archived
     """
-    # All rows, in one order: two promotions at once could each demote the same old champion.
+    # Locks all rows in one order: concurrent promotions could demote the same champion.
     rows = ModelRegistry.objects.select_for_update(no_key=True).order_by("pk")
     model = next((row for row in rows if row.pk == model_id), None)
     if model is None:
@@ -106,7 +106,7 @@ def set_stage(*, model_id: UUID, stage: str, by: User | None, now: datetime) -> 
 
 @transaction.atomic
 def register_instance(*, owner: User, instance_id: str, aws_region: str, now: datetime) -> None:
-    """Make the instance one of the owner's. A second time, only another region changes anything."""
+    """Create the instance's config for the owner, or update its region."""
     config, _ = InstanceConfig.objects.get_or_create(
         owner=owner, instance_id=instance_id, defaults={"aws_region": aws_region}
     )
@@ -118,7 +118,7 @@ def assign_model(
     *, config: InstanceConfig, model: ModelRegistry, by: User, now: datetime
 ) -> InstanceConfig:
     """
-    Have an instance evaluated with a model from now on, in the linear pipeline.
+    Assign a model to an instance, and switch it to the linear pipeline.
 
     :raises ModelArchived: the model is archived
     :raises ModelUnusable: the model cannot be loaded
@@ -134,11 +134,11 @@ def change_config(
     *, config: InstanceConfig, fields: dict[str, Any], by: User, now: datetime
 ) -> InstanceConfig:
     """
-    Change how an instance is evaluated; fields that are left out stay as they are.
+    Change an instance's config; omitted fields stay as they are.
 
-    CLUSTER_FULL brings all stages back and ends the assignment, but for what is given with it.
+    CLUSTER_FULL enables all stages and ends the assignment, except for fields given with it.
 
-    :raises Missing: there is no model with the id that is to be assigned
+    :raises Missing: there is no model with the assigned id
     :raises ModelArchived: that model is archived
     :raises ModelUnusable: that model cannot be loaded
     """
@@ -165,7 +165,7 @@ def _check_unassigned(model: ModelRegistry) -> None:
 
 
 def _locked(model_id: UUID) -> ModelRegistry:
-    """Return the model, locked: nobody archives it while it is being assigned."""
+    """Return the model, locked, so that it is not archived while it is assigned."""
     model = ModelRegistry.objects.select_for_update(no_key=True).filter(pk=model_id).first()
     if model is None:
         raise Missing(NO_SUCH_MODEL)
@@ -180,7 +180,7 @@ def _locked_config(config: InstanceConfig) -> InstanceConfig:
 def _change(
     config: InstanceConfig, fields: dict[str, Any], by: User, now: datetime
 ) -> InstanceConfig:
-    """Write what differs, and keep it in the history."""
+    """Write the fields that differ, and store the change."""
     before = {name: getattr(config, name) for name in fields}
     changed = {name: value for name, value in fields.items() if before[name] != value}
     if not changed:
@@ -192,11 +192,11 @@ def _change(
         config=config,
         at=now,
         by=by,
-        before={name: _plain(before[name]) for name in changed},
-        after={name: _plain(value) for name, value in changed.items()},
+        before={name: _serializable(before[name]) for name in changed},
+        after={name: _serializable(value) for name, value in changed.items()},
     )
     return config
 
 
-def _plain(value: Any) -> Any:
+def _serializable(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value

@@ -16,7 +16,7 @@ _versions = count(2)
 
 
 def an_artifact(**parameters: Any) -> bytes:
-    """Return the bytes of a prior that differs from the champion's: twice its shares."""
+    """Return the artifact of a prior with about twice the champion's shares."""
     prior = AdvisorPrior((0.05, 0.15, 0.25, 0.35, 0.6), 730.0, 1.0).artifact()
     prior["parameters"] |= parameters
     return json.dumps(prior).encode()
@@ -30,7 +30,7 @@ def a_challenger(*, content: bytes | None = None, **fields: Any) -> ModelRegistr
 
 
 def a_config(*, owner: User | None = None, instance_id: str = INSTANCE) -> InstanceConfig:
-    """Return the config of an instance that the owner had a session for."""
+    """Return the config of an instance for which the owner has had a session."""
     owner = owner or a_user()
     services.register_instance(
         owner=owner, instance_id=instance_id, aws_region="us-east-1", now=NOON

@@ -1,4 +1,4 @@
-"""Every evaluation is an experiment: kept with its inputs, so that it can be run again."""
+"""Stores every evaluation as an experiment with its inputs, so that it can be replayed."""
 
 import zlib
 from datetime import datetime
@@ -14,7 +14,7 @@ from spot_optimizer.engine.verdicts import verdict_of
 
 
 class Difference(NamedTuple):
-    """What came out otherwise than it is written."""
+    """A value that differs between the stored decision and its replay."""
 
     what: str
     stored: Any
@@ -32,10 +32,10 @@ def log_experiment(
     now: datetime,
 ) -> None:
     """
-    Keep an evaluation that was decided; ``inputs`` are frozen, ``body`` is what its owner is
-    answered.
+    Store a decided evaluation; ``inputs`` are serialized, ``body`` is the decision as the API
+    returns it.
 
-    In the transaction that settles the evaluation: there is one experiment for each, or neither.
+    Call it in the transaction that settles the evaluation: both rows are written, or neither.
     """
     ExperimentLog.objects.create(
         evaluation_id=evaluation_id,

@@ -1,8 +1,8 @@
 """
-The one way in for a model: JSON parameters, checked, never code.
+Loads models from artifacts: validated JSON parameters, never code.
 
-An artifact's address is ``stored:<sha256>`` for one that was registered, ``package:<file>`` for one
-that ships with the platform, or a path.
+An artifact's address is ``stored:<sha256>`` (in the database), ``package:<file>`` (shipped with the
+platform), or a path.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from spot_optimizer.engine.hazard.base import RiskModel
 from spot_optimizer.errors import Conflict
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"
-LARGEST = 32 * 1024 * 1024  # [bytes]
+MAX_BYTES = 32 * 1024 * 1024  # [bytes]
 
 
 class ModelUnusable(Conflict):
     code = "model_unusable"
 
 
-class Checked(NamedTuple):
-    """An artifact that is a model, and what the registry says of it."""
+class ValidArtifact(NamedTuple):
+    """The model in an artifact, with the checksum and features that the registry stores."""
 
     model: RiskModel
     sha256: str
@@ -32,7 +32,7 @@ class Checked(NamedTuple):
 
 
 class LoadedModel(NamedTuple):
-    """A model that may be asked, and what to call it in an answer."""
+    """A model with its identity in API responses."""
 
     model: RiskModel
     id: str | None
@@ -46,36 +46,36 @@ class LoadedModel(NamedTuple):
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """What an answer calls it."""
+        """The model in API responses."""
         return {"id": self.id, "name": self.name, "version": self.version}
 
 
-def check(content: bytes, *, name: str) -> Checked:
+def check(content: bytes, *, name: str) -> ValidArtifact:
     """
-    Read an artifact as the model it is; ``name`` is what a refusal calls it.
+    Validate an artifact and return its model; error messages use ``name``.
 
-    :raises ModelUnusable: it is too large, or no model; the message says which
+    :raises ModelUnusable: it is too large or not a valid model
     """
-    if len(content) > LARGEST:
+    if len(content) > MAX_BYTES:
         raise ModelUnusable(f"The artifact of {name} is larger than 32 MiB.")
     document = _parse(content, name=name)
     try:
         model = parse_model(document)
     except ValueError as error:
         raise ModelUnusable(f"The artifact of {name} cannot be used: {error}") from error
-    return Checked(model, hashlib.sha256(content).hexdigest(), list(document["features"]))
+    return ValidArtifact(model, hashlib.sha256(content).hexdigest(), list(document["features"]))
 
 
 def registration(
     *, content: bytes, name: str, version: str, artifact: str | None = None, **facts: Any
 ) -> dict[str, Any]:
     """
-    Return the registry's fields for an artifact. Every model comes in this way.
+    Return the registry's fields for an artifact.
 
-    A data migration writes them with the models of its time, everybody else with
-    ``services.register_model``. ``facts`` are the fields that nothing is read from.
+    Used by ``services.register_model`` and by data migrations, which write them with historical
+    models. ``facts`` are further fields.
 
-    :raises ModelUnusable: the artifact is no model
+    :raises ModelUnusable: the artifact is not a valid model
     """
     checked = check(content, name=f"{name} {version}")
     return {
@@ -92,12 +92,12 @@ def load_registered(entry: ModelRegistry) -> LoadedModel:
     """
     Load the model of a registry entry.
 
-    :raises ModelUnusable: the artifact is missing, changed, or no model; the message says which
+    :raises ModelUnusable: the artifact is missing, has changed, or is not a valid model
     """
     content = read(entry.artifact)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != entry.sha256:
-        raise ModelUnusable(f"The artifact of {entry} is not the one registered: checksums differ.")
+        raise ModelUnusable(f"The artifact of {entry} is not the registered one: checksums differ.")
     checked = check(content, name=str(entry))
     if checked.feature_names != entry.feature_names:
         raise ModelUnusable(f"The artifact of {entry} has other features than the registry says.")
@@ -106,9 +106,9 @@ def load_registered(entry: ModelRegistry) -> LoadedModel:
 
 def load_file(path: str) -> LoadedModel:
     """
-    Load a local artifact, for those who want no registry (``RISK_MODEL_PATH``).
+    Load a local artifact (``RISK_MODEL_PATH``).
 
-    :raises ModelUnusable: it cannot be read, or is no model; a pickle never is
+    :raises ModelUnusable: it cannot be read or is not a valid model
     """
     file = Path(path)
     checked = check(_read_file(file), name=file.name)
@@ -119,13 +119,13 @@ def read(address: str) -> bytes:
     """
     Return the bytes at an artifact's address.
 
-    :raises ModelUnusable: there are none, or it is no JSON file
+    :raises ModelUnusable: there is no such artifact, or it is not a JSON file
     """
     kind, _, name = address.partition(":")
     if kind == "stored":
         stored = Artifact.objects.filter(pk=name).first()
         if stored is None:
-            raise ModelUnusable(f"The artifact {name[:12]}… is not stored any more.")
+            raise ModelUnusable(f"The artifact {name[:12]}… is no longer stored.")
         return bytes(stored.content)
     return _read_file(SHIPPED / name if kind == "package" else Path(address))
 
@@ -138,7 +138,7 @@ def _read_file(path: Path) -> bytes:
         )
     try:
         with path.open("rb") as file:
-            return file.read(LARGEST + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ModelUnusable(
             f"The artifact {path.name} cannot be read: {error.strerror}."

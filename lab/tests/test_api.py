@@ -58,7 +58,7 @@ class TestWhoMayWhat:
 
         assert known == {*self.READS, *self.WRITES}
 
-    def asked(self, client, path):
+    def queries(self, client, path):
         filled = path.format(model=the_champion().pk, instance=INSTANCE)
         return client.get(f"{LAB}/{filled}").status_code
 
@@ -71,19 +71,19 @@ class TestWhoMayWhat:
 
     @pytest.mark.parametrize("path", READS)
     def test_nobody_reads_nothing(self, path):
-        assert self.asked(APIClient(), path) == 401
+        assert self.queries(APIClient(), path) == 401
 
     @pytest.mark.parametrize("path", READS)
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
     def test_each_role_reads(self, path, role):
-        assert self.asked(a_researcher(role), path) == 200
+        assert self.queries(a_researcher(role), path) == 200
 
     @pytest.mark.parametrize("path", OF_AN_INSTANCE)
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
     def test_no_role_reads_of_somebody_elses_instance(self, path, role):
         a_config()
 
-        assert self.asked(signed_in(a_user(role)), path) == 404
+        assert self.queries(signed_in(a_user(role)), path) == 404
 
     def test_nobody_writes_nothing(self):
         a_config()
@@ -121,7 +121,7 @@ class TestWhoMayWhat:
 
 
 class TestAssigning:
-    def test_answers_as_the_contract_says_and_takes_the_linear_pipeline(self):
+    def test_returns_the_contracts_body_and_sets_the_linear_pipeline(self):
         client, model = a_researcher(), a_challenger()
 
         answer = assign(client, model)
@@ -205,7 +205,7 @@ class TestPipelineStatus:
         assert status["right_sizing"]["status"] == "disabled"
         assert status["family_stress"]["status"] == "disabled"
 
-    def test_says_which_model_will_be_asked_instead(self):
+    def test_returns_the_fallback_model(self):
         client, model = a_researcher(), a_challenger()
         assign(client, model)
         ModelRegistry.objects.filter(pk=model.pk).update(sha256="0" * 64)
@@ -215,7 +215,7 @@ class TestPipelineStatus:
         assert risk["model"]["id"] == str(the_champion().pk)
         assert risk["model_fallback"]["wanted"]["id"] == str(model.pk)
 
-    def test_says_that_no_model_can_be_asked(self):
+    def test_without_a_usable_model_risk_is_unusable(self):
         client = a_researcher()
         ModelRegistry.objects.update(sha256="0" * 64)
 
@@ -271,7 +271,7 @@ class TestConfig:
         assert config["assigned_model_id"] is None
         assert config["enable_family_stress"] is config["enable_right_sizing"] is True
 
-    def test_cluster_full_keeps_what_is_given_with_it(self):
+    def test_cluster_full_applies_the_fields_sent_with_it(self):
         client, model = a_researcher(), a_challenger()
 
         config = put(
@@ -321,7 +321,7 @@ class TestConfig:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
-    def test_every_change_is_kept_with_who_when_before_and_after(self):
+    def test_every_change_is_stored_with_user_time_before_and_after(self):
         client = a_researcher()
         put(client, shadow=True)
         put(client, shadow=True)
@@ -355,14 +355,14 @@ class TestExperiments:
     def test_a_bad_page_is_refused(self, query):
         assert a_researcher().get(f"{LAB}/experiments/{INSTANCE}?{query}").status_code == 400
 
-    def test_of_another_owner_are_not_told(self):
+    def test_of_another_owner_are_not_found(self):
         an_experiment(a_config())
 
         assert a_researcher().get(f"{LAB}/experiments/{INSTANCE}").json()["results"] == []
 
 
 class TestModels:
-    def test_say_what_the_registry_knows(self):
+    def test_return_the_registrys_fields(self):
         client = a_researcher("user")
         model = a_challenger(metrics={"auc": 0.7}, lineage={"source": "a test"})
 

@@ -46,36 +46,36 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
 class TestWhatIsNoModel:
-    def test_is_refused_and_nothing_of_it_is_kept(self, content, said):
-        with pytest.raises(services.UnsafeArtifact, match=said) as refusal:
+    def test_is_refused_and_nothing_is_stored(self, content, message):
+        with pytest.raises(services.UnsafeArtifact, match=message) as refusal:
             services.register_model(content=content, name="bad", version="1", by=None, now=NOON)
 
         assert refusal.value.code == "unsafe_artifact"
         assert not ModelRegistry.objects.filter(name="bad").exists()
         assert not Artifact.objects.exists()
 
-    def test_is_not_loaded_if_it_got_in_the_place_of_one(self, content, said):
+    def test_is_not_loaded_if_it_got_in_the_place_of_one(self, content, message):
         model = a_challenger()
         Artifact.objects.update(content=content)
 
         with pytest.raises(ModelUnusable, match="checksums differ"):
             load_registered(model)
 
-    def test_is_not_loaded_even_with_the_right_checksum(self, content, said, tmp_path, settings):
+    def test_is_not_loaded_even_with_the_right_checksum(self, content, message, tmp_path, settings):
         path = tmp_path / "model.json"
         path.write_bytes(content)
         settings.RISK_MODEL_PATH = str(path)
 
-        asked = model_for(InstanceConfig())
+        choice = model_for(InstanceConfig())
 
-        assert asked.model.name == "advisor-prior"
-        assert said in asked.fallback["reason"]
+        assert choice.model.name == "advisor-prior"
+        assert message in choice.fallback["reason"]
 
 
 class TestRegistering:
-    def test_keeps_the_bytes_under_their_checksum(self):
+    def test_stores_the_bytes_under_their_checksum(self):
         content = an_artifact()
 
         model = a_challenger(content=content)
@@ -84,7 +84,7 @@ class TestRegistering:
         assert load_registered(model).sha256 == model.sha256
         assert model.stage == "challenger"
 
-    def test_keeps_the_bytes_of_two_versions_once(self):
+    def test_stores_the_bytes_of_two_versions_once(self):
         content = an_artifact()
 
         first, second = a_challenger(content=content), a_challenger(content=content)
@@ -114,21 +114,21 @@ class TestRegistering:
 
 class TestLoading:
     @pytest.mark.parametrize(
-        ("fields", "said"),
+        ("fields", "message"),
         [
             ({"artifact": "package:nowhere.json"}, "cannot be read"),
             ({"artifact": "/nowhere/model.json"}, "cannot be read"),
             ({"artifact": "/dev/null"}, "not a JSON artifact"),
             ({"artifact": "package:model.pkl"}, "can run code"),
-            ({"artifact": "stored:" + "0" * 64}, "not stored"),
+            ({"artifact": "stored:" + "0" * 64}, "no longer stored"),
             ({"sha256": "0" * 64}, "checksums differ"),
             ({"feature_names": ["advisor_band"]}, "other features"),
         ],
     )
-    def test_says_what_is_wrong(self, fields, said):
+    def test_the_error_names_the_cause(self, fields, message):
         model = ModelRegistry(**{**a_champions_fields(), **fields})
 
-        with pytest.raises(ModelUnusable, match=said):
+        with pytest.raises(ModelUnusable, match=message):
             load_registered(model)
 
     def test_one_byte_that_changed_is_noticed(self):
@@ -142,7 +142,7 @@ class TestLoading:
 
 
 class TestModelFor:
-    def test_takes_the_requested_the_assigned_the_local_and_then_the_champion(self, settings):
+    def test_prefers_the_requested_the_assigned_the_local_and_then_the_champion(self, settings):
         requested, assigned = a_challenger(), a_challenger()
         config = InstanceConfig(assigned_model=assigned)
         champion = ModelRegistry.objects.get(stage="champion")
@@ -160,16 +160,16 @@ class TestModelFor:
         assert model_for(InstanceConfig()).fallback is None
 
     @pytest.mark.parametrize("name", ["model.pkl", "nowhere.json"])
-    def test_says_that_a_local_file_is_not_asked(self, name, tmp_path, settings):
+    def test_an_unreadable_local_file_is_a_fallback(self, name, tmp_path, settings):
         settings.RISK_MODEL_PATH = str(tmp_path / name)
 
-        asked = model_for(InstanceConfig())
+        choice = model_for(InstanceConfig())
 
-        assert asked.model.name == "advisor-prior"
-        assert asked.fallback["wanted"]["name"] == name.partition(".")[0]
-        assert name in asked.fallback["reason"]
+        assert choice.model.name == "advisor-prior"
+        assert choice.fallback["wanted"]["name"] == name.partition(".")[0]
+        assert name in choice.fallback["reason"]
 
-    def test_says_of_each_model_why_none_is_left(self):
+    def test_the_error_has_the_reason_for_each_model(self):
         broken = a_challenger()
         ModelRegistry.objects.update(sha256="0" * 64)
 

@@ -31,41 +31,41 @@ def refused(call, *arguments):
 
 
 class TestSetStage:
-    def test_the_old_champion_steps_down_and_comes_back_with_one_call(self):
+    def test_the_old_champion_is_demoted_and_promoted_again_with_one_call(self):
         old, new = the_champion(), a_challenger()
 
         to_stage(new, "champion")
-        stepped_down = ModelRegistry.objects.get(pk=old.pk).stage
+        demoted_to = ModelRegistry.objects.get(pk=old.pk).stage
         to_stage(old, "champion")
 
-        assert stepped_down == "challenger"
+        assert demoted_to == "challenger"
         assert the_champion() == old
         assert ModelRegistry.objects.get(pk=new.pk).stage == "challenger"
 
-    def test_every_change_is_kept_with_who_when_before_and_after(self):
+    def test_every_change_is_stored_with_user_time_before_and_after(self):
         old, new, who = the_champion(), a_challenger(), a_user("lab")
 
         to_stage(new, "champion", by=who)
         to_stage(new, "champion", by=who)
 
-        kept = {change.model: change for change in StageChange.objects.all()}
-        assert (kept[old].before, kept[old].after) == ("champion", "challenger")
-        assert (kept[new].before, kept[new].after) == ("challenger", "champion")
-        assert {change.by for change in kept.values()} == {who}
+        changes = {change.model: change for change in StageChange.objects.all()}
+        assert (changes[old].before, changes[old].after) == ("champion", "challenger")
+        assert (changes[new].before, changes[new].after) == ("challenger", "champion")
+        assert {change.by for change in changes.values()} == {who}
         assert StageChange.objects.count() == 2
 
     @pytest.mark.parametrize("stage", ["challenger", "archived"])
-    def test_the_champion_leaves_only_for_another(self, stage):
+    def test_the_champion_cannot_leave_its_stage(self, stage):
         assert refused(to_stage, the_champion(), stage) == "champion_needed"
         assert not StageChange.objects.exists()
 
-    def test_what_is_assigned_cannot_be_put_away(self):
+    def test_an_assigned_model_cannot_be_archived(self):
         model, config = a_challenger(), a_config()
         services.assign_model(config=config, model=model, by=config.owner, now=timezone.now())
 
         assert refused(to_stage, model, "archived") == "model_assigned"
 
-    def test_what_was_put_away_comes_back(self):
+    def test_an_archived_model_can_be_restored(self):
         model = a_challenger()
         to_stage(model, "archived")
 
@@ -73,20 +73,20 @@ class TestSetStage:
 
         assert ModelRegistry.objects.get(pk=model.pk).stage == "challenger"
 
-    def test_what_cannot_be_loaded_is_never_champion(self):
+    def test_an_unusable_model_cannot_be_promoted(self):
         old, model = the_champion(), a_challenger()
         ModelRegistry.objects.filter(pk=model.pk).update(sha256="0" * 64)
 
         assert refused(to_stage, model, "champion") == "model_unusable"
         assert the_champion() == old
 
-    def test_the_database_knows_one_champion_only(self):
+    def test_the_database_allows_one_champion_only(self):
         model = a_challenger()
 
         with pytest.raises(IntegrityError), transaction.atomic():
             ModelRegistry.objects.filter(pk=model.pk).update(stage="champion")
 
-    def test_the_database_knows_no_change_that_changes_nothing(self):
+    def test_the_database_refuses_a_change_to_the_same_stage(self):
         with pytest.raises(IntegrityError), transaction.atomic():
             StageChange.objects.create(
                 model=the_champion(), at=timezone.now(), before="archived", after="archived"
@@ -94,7 +94,7 @@ class TestSetStage:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestAtTheSameMoment:
+class TestConcurrency:
     def together(self, *calls):
         start = Barrier(len(calls))
 
@@ -128,7 +128,7 @@ class TestAtTheSameMoment:
         changes = StageChange.objects.filter(pk__gt=before).order_by("pk")
         assert last_of(changes, first=models[0].pk) == the_champion().pk
 
-    def test_a_model_is_not_assigned_while_it_is_put_away(self):
+    def test_a_model_is_not_assigned_while_it_is_archived(self):
         model = a_challenger()
         configs = [a_config() for _ in range(6)]
         now = timezone.now()
@@ -183,7 +183,7 @@ class TestAdmin:
         assert the_champion() == model
         assert StageChange.objects.filter(by__isnull=False).count() == 2
 
-    def test_says_why_not(self, browser):
+    def test_shows_the_reason_of_a_refusal(self, browser):
         assert "Select one model" in self.act(browser, "promote", the_champion(), a_challenger())
         assert "is the champion" in self.act(browser, "archive", the_champion())
 
@@ -191,7 +191,7 @@ class TestAdmin:
         "table",
         ["modelregistry", "stagechange", "instanceconfig", "configchange", "experimentlog"],
     )
-    def test_is_for_looking(self, browser, table):
+    def test_is_read_only(self, browser, table):
         assert browser.get(reverse(f"admin:lab_{table}_changelist")).status_code == 200
         assert browser.get(reverse(f"admin:lab_{table}_add")).status_code == 403
 
@@ -203,7 +203,7 @@ class TestAdmin:
         assert not StageChange.objects.exists()
 
 
-def test_people_read_the_lab_in_the_browsable_api():
+def test_the_browsable_api_renders_the_lab():
     client = signed_in(a_user("lab"))
 
     page = client.get("/api/v1/lab/models", HTTP_ACCEPT="text/html")

@@ -1,4 +1,4 @@
-"""Features known at a moment, and the interruptions AWS published of a month wholly after it."""
+"""Training examples: features at a moment, labels from a month that begins after it."""
 
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from lab.training.records import Offer, Records, end_of, start_of
 from spot_optimizer.engine.features import Features, compute_features
 
-WINDOW = timedelta(days=30)  # the Advisor speaks of the 30 days before
-ADVISOR = "advisor"  # where no spot prices were recorded, the Advisor's saving stands for them
+WINDOW = timedelta(days=30)  # a Spot Advisor band describes the 30 days before its day
+ADVISOR = "advisor"  # source name: the Advisor's savings instead of recorded spot prices
 
 
 class Pools(NamedTuple):
-    """The prices of one region's pools at a moment. [USD/h], or parts of the on-demand price."""
+    """
+    The prices of one region's pools at a moment; lists of equal length, one entry per pool.
+
+    Prices are in USD/h, or fractions of the on-demand price for the source ``ADVISOR``.
+    """
 
     types: list[str]
     prices: list[float]
@@ -25,7 +29,12 @@ class Pools(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Pools at one moment, with what came after."""
+    """
+    Pools at one moment with their labels; n pools.
+
+    ``features`` holds arrays of shape (n,), ``band_after`` (n,) the Spot Advisor band, 0 to 4, of
+    the 30 days before ``label_day``, all of which lie after ``moment``.
+    """
 
     source: str
     moment: datetime
@@ -39,26 +48,26 @@ def examples_at(records: Records, source: str, moment: datetime) -> Examples:
     """
     Return the pools of a source (a file of spot prices, or ``ADVISOR``) at a moment.
 
-    Left out are pools without a band before the moment or after it: neither model can be asked,
-    or no answer checked.
+    Pools without a band before or after the moment are left out: the models need the first, the
+    scores the second.
 
     :raises ValueError: if no band of a month after the moment is recorded
     """
     offers, features = features_at(records, source, moment)
     label_day, bands = bands_after(records, offers, moment)
-    keep = (features.advisor_band >= 0) & (bands >= 0)
+    is_usable = (features.advisor_band >= 0) & (bands >= 0)
     return Examples(
         source=source,
         moment=moment,
         label_day=label_day,
-        offers=[offer for offer, kept in zip(offers, keep, strict=True) if kept],
-        features=Features._make(column[keep] for column in features),
-        band_after=bands[keep],
+        offers=[offer for offer, usable in zip(offers, is_usable, strict=True) if usable],
+        features=Features._make(column[is_usable] for column in features),
+        band_after=bands[is_usable],
     )
 
 
 def features_at(records: Records, source: str, moment: datetime) -> tuple[list[Offer], Features]:
-    """Return the features of a source's pools, from nothing that happened after the moment."""
+    """Return the features of a source's pools, using only records from before the moment."""
     advice = records.known_advice(moment)
     offers: list[Offer] = []
     parts = []
@@ -84,7 +93,7 @@ def bands_after(
     records: Records, offers: list[Offer], moment: datetime
 ) -> tuple[date, NDArray[np.int8]]:
     """
-    Return the first day whose 30 days lie wholly after the moment, and its bands; -1: none.
+    Return the first day whose 30 days lie after the moment, and its bands; -1 where unknown.
 
     :raises ValueError: if there is no such day
     """
@@ -97,12 +106,12 @@ def bands_after(
 
 
 def joined(parts: list[Features]) -> Features:
-    """Return the pools of all parts, one after the other."""
+    """Concatenate features; arrays of shape (pools of all parts,)."""
     return Features._make(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
 def weights_of(groups: list[Examples]) -> NDArray[np.float64]:
-    """Return the weight of each example: together, those that share one label weigh 1."""
+    """Return the weight of each example, shape (n,): examples that share a label sum to 1."""
     labels = [(*offer, each.label_day) for each in groups for offer in each.offers]
     shared = Counter(labels)
     return np.array([1 / shared[label] for label in labels])
@@ -112,7 +121,7 @@ def _pools(records: Records, source: str, moment: datetime) -> dict[str, Pools]:
     regions: dict[str, Pools] = defaultdict(lambda: Pools([], [], [], [], []))
     if source == ADVISOR:
         for (region, name), advice in sorted(records.known_advice(moment).items()):
-            # a saving of everything is no price
+            # A saving of 100 % means that the Advisor has no data.
             price = 1 - advice.saving if advice.saving < 1 else np.nan
             _add(regions[region], name, price=price, week=[], on_demand=1.0)
         return regions

@@ -1,4 +1,4 @@
-"""A logistic regression of next month's interruptions, as parameters of the engine's model."""
+"""Fits the market logistic: a regression on the interruptions of the month after."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,20 @@ from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES, Logistic, Ter
 
 Floats = NDArray[np.float64]
 
-# The share of instances interrupted in a month that stands for a band: the champion's own, so that
-# the two models differ in what they weigh and not in how a band is read.
+# The share of instances interrupted in a month for each Spot Advisor band, 0 to 4: the champion's
+# values, so that the models differ in their weights and not in how they interpret a band.
 SHARES = np.array([0.025, 0.075, 0.125, 0.175, 0.30])
-HOURS = 730.0  # of a month
-# Inverse strength of the L2 penalty. Some ten thousand examples fix bands and discount and hardly
-# feel it; the about 200 that have price histories do, and are to move the model only as they must.
+HOURS = 730.0  # per month
+# Inverse strength of the L2 penalty (scikit-learn's C). About ten thousand examples determine bands
+# and discount, nearly unaffected by it; it shrinks the weights of the price history, which only
+# about 200 examples have.
 PENALTY = 0.1
 DIGITS = 4  # so that another machine's arithmetic gives the same bytes
 
 
 def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     """
-    Return the model that explains the groups best; without ``market``, by the bands alone.
+    Fit a model to groups of examples; without ``market``, on the bands alone.
 
     :raises ValueError: if a market feature is the same in every example
 
@@ -30,9 +31,9 @@ def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     -----
     The label is the share y that AWS published: each example counts y times as interrupted and
     1 - y times as not. Each group (a source and the day of its labels) has a level of its own,
-    which takes up what differs between months and regions; the model keeps their weighted mean.
-    What an unknown value adds is learned only in groups where the feature is known for some pools:
-    elsewhere it cannot be told from the level.
+    (an intercept), which absorbs differences between months and regions; the model has their
+    weighted mean. The effect of an unknown value is learned only in groups where the feature is
+    known for some pools: elsewhere it cannot be separated from the level.
     """
     features = joined([each.features for each in groups])
     group = np.repeat(np.arange(len(groups)), [len(each.offers) for each in groups])
@@ -60,7 +61,7 @@ def _levels(groups: list[Examples]) -> NDArray[np.intp]:
 def _scaling(name: str, values: Floats, weights: Floats) -> tuple[float, float]:
     known = ~np.isnan(values)
     if len(np.unique(values[known])) < 2:
-        raise ValueError(f"{name}: the same in every example, so nothing can be learned of it")
+        raise ValueError(f"{name}: the same in every example, so it cannot be fitted")
     mean = float(np.average(values[known], weights=weights[known]))
     spread = np.average((values[known] - mean) ** 2, weights=weights[known])
     return round(mean, DIGITS), round(float(np.sqrt(spread)), DIGITS)
@@ -68,9 +69,9 @@ def _scaling(name: str, values: Floats, weights: Floats) -> tuple[float, float]:
 
 def _columns(values: Floats, level: NDArray[np.intp], mean: float, scale: float) -> Floats:
     unknown = np.isnan(values)
-    told = np.bincount(level, weights=~unknown)[level] > 0
+    is_known_for_some = np.bincount(level, weights=~unknown)[level] > 0
     standard = np.where(unknown, 0.0, (values - mean) / scale)
-    return np.column_stack([standard, unknown & told])
+    return np.column_stack([standard, unknown & is_known_for_some])
 
 
 def _regress(columns: Floats, share: Floats, weights: Floats) -> tuple[Floats, float]:
@@ -94,6 +95,6 @@ def _model(
         window_hours=HOURS,
         intercept=round(intercept, DIGITS),
         bands=tuple(round(float(each), DIGITS) for each in bands),
-        band_unknown=None,  # no example is without a band: nothing was learned about it
+        band_unknown=None,  # every example has a band
         market=tuple(terms or [Term(0.0, 1.0, 0.0, 0.0)] * len(MARKET_FEATURES)),
     )

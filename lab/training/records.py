@@ -1,4 +1,4 @@
-"""What was recorded of the market: spot prices, on-demand prices and the Advisor's bands."""
+"""The recorded market: spot prices, on-demand prices and Spot Advisor bands."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 Offer = tuple[str, str]  # region, instance type
 Pool = tuple[str, str, str]  # region, zone, instance type
 
-FRESH = timedelta(days=3)  # AWS repeats a price within 42 hours; what is older may be gone
+# AWS repeats prices within 42 hours: older ones may no longer be in force.
+FRESH = timedelta(days=3)
 WEEK = timedelta(days=7)
 
 
 class Series(NamedTuple):
-    """The prices of one pool, in order of time: each is in force until the next."""
+    """The prices of one pool by time: each is in force until the next."""
 
     times: list[datetime]
     prices: list[float]  # [USD/h]
@@ -30,7 +31,7 @@ class Series(NamedTuple):
         return self.prices[last]
 
     def week_before(self, moment: datetime) -> list[float]:
-        """Return all prices in force within the 7 days before; none if not all is recorded."""
+        """Return all prices in force in the 7 days before, [] if not all are recorded. [USD/h]"""
         opening = self.at(moment - WEEK)
         if opening is None:
             return []
@@ -39,26 +40,26 @@ class Series(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """What Spot Advisor said of one type in one region."""
+    """The Spot Advisor's data for one type in one region."""
 
     band: int
-    saving: float  # of the on-demand price, mean of the 30 days before
+    saving: float  # fraction of the on-demand price, mean of the 30 days before
 
 
 class Records(NamedTuple):
-    """Everything that was recorded, by the day or the file it came from."""
+    """All records, by day or by file."""
 
     advice: dict[date, dict[Offer, Advice]]
     on_demand: dict[date, dict[Offer, float]]  # [USD/h]
     spot: dict[str, dict[Pool, Series]]  # by file
 
     def known_advice(self, moment: datetime) -> dict[Offer, Advice]:
-        """Return the newest advice of a day that was over by then."""
+        """Return the advice of the newest day that ended by the moment."""
         days = [day for day in self.advice if end_of(day) <= moment]
         return self.advice[max(days)] if days else {}
 
     def known_on_demand(self, moment: datetime) -> dict[Offer, float]:
-        """Return the newest price of each type from the days that were over by then. [USD/h]"""
+        """Return the newest price of each type from days that ended by the moment. [USD/h]"""
         known: dict[Offer, float] = {}
         for day in sorted(self.on_demand):
             if end_of(day) <= moment:
@@ -67,7 +68,7 @@ class Records(NamedTuple):
 
 
 def end_of(day: date) -> datetime:
-    """Return the first moment at which everything of that day lies in the past."""
+    """Return the end of a day, in UTC."""
     return start_of(day) + timedelta(days=1)
 
 
@@ -87,7 +88,7 @@ def read_records(data: Path, files: tuple[str, ...]) -> Records:
 def _advice(path: Path) -> dict[date, dict[Offer, Advice]]:
     days: dict[date, dict[Offer, Advice]] = defaultdict(dict)
     for row in pq.read_table(path).to_pylist():
-        # a day's second retrieval ("2022-07-09b") says no more than its first
+        # a day's second retrieval ("2022-07-09b") is the same as its first
         if row["os"] == "Linux" and len(row["snapshot_date"]) == len("2022-07-09"):
             offer = (row["region"], row["instance_type"])
             advice = Advice(row["band"], row["savings_pct"] / 100)
@@ -115,7 +116,7 @@ def _spot(path: Path) -> dict[Pool, Series]:
 def _spot_rows(path: Path) -> Iterator[tuple[str, str, str, str, datetime, float]]:
     columns = pq.read_table(path).to_pydict()
     where = (columns["region"], columns["instance_type"], columns["price_usd_hour"])
-    if "snapshot_date" in columns:  # of whole regions: it names no zones
+    if "snapshot_date" in columns:  # snapshots of whole regions have no zones
         for region, name, price, system, day in zip(
             *where, columns["os"], columns["snapshot_date"], strict=True
         ):

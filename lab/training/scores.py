@@ -1,4 +1,4 @@
-"""What a model's hazards are worth against the interruptions that AWS published afterwards."""
+"""Scores of a model's hazards against the interruptions that were recorded afterwards."""
 
 from typing import NamedTuple
 
@@ -18,18 +18,18 @@ BINS = 10
 
 class Scores(NamedTuple):
     """
-    How well a model ranks, and whether its probabilities hold.
+    Ranking and calibration of a model against the Spot Advisor's next band.
 
-    ``auc`` and ``pr_auc`` ask for the worst band (over 20 % interrupted in the month after);
-    ``auc_within_bands`` asks the same among pools of one band before, where the band is no help.
-    The others compare the probability of a month with the share that the band after stands for.
+    ``auc`` and ``pr_auc`` rank pools by whether they are in the worst band (over 20 % interrupted)
+    in the month after; ``auc_within_bands`` ranks only pools with the same band before. The others
+    compare the probability of an interruption within a month with the share of the band after.
     """
 
     auc: float
     pr_auc: float
     auc_within_bands: float
-    brier_skill: float  # over forecasting the training's mean share; 0: no better
-    brier_skill_ceiling: float  # of a forecaster who knows every share beforehand
+    brier_skill: float  # relative to forecasting the mean share of the training; 0: no better
+    brier_skill_ceiling: float  # of a forecast of the true shares
     calibration_error: float  # expected, over ten bins of equal weight
     mean_forecast: float
     mean_share: float
@@ -37,14 +37,14 @@ class Scores(NamedTuple):
 
 class HourScores(NamedTuple):
     """
-    How well a model foresees the loss of a pool within the next hour, in recorded traces.
+    Ranking and calibration of a model for losses within the next hour, in recorded traces.
 
-    ``brier_skill`` is over a forecaster who knows the traces' own rate.
+    ``brier_skill`` is relative to forecasting the mean rate of the traces.
     """
 
     auc: float
     pr_auc: float
-    auc_within_traces: float  # mean over the traces: does it know when, and not only which
+    auc_within_traces: float  # mean over the traces: ranks the hours of one pool
     brier_skill: float
     calibration_error: float
     mean_forecast: float
@@ -52,12 +52,12 @@ class HourScores(NamedTuple):
 
 
 def score(model: RiskModel, held_back: Examples, reference: float) -> Scores:
-    """Return the scores of a model; ``reference`` is the mean share of the training."""
+    """Return the scores of a model; ``reference`` is the mean share of the training examples."""
     weights = weights_of([held_back])
     hazard = model.hazard(held_back.features)
     worst = held_back.band_after == BANDS - 1
     forecast, share = -np.expm1(-hazard * HOURS), SHARES[held_back.band_after]
-    figures = Scores(
+    scores = Scores(
         auc=roc_auc_score(worst, hazard, sample_weight=weights),
         pr_auc=average_precision_score(worst, hazard, sample_weight=weights),
         auc_within_bands=_within(held_back.features.advisor_band, worst, hazard, weights),
@@ -67,11 +67,11 @@ def score(model: RiskModel, held_back: Examples, reference: float) -> Scores:
         mean_forecast=np.average(forecast, weights=weights),
         mean_share=np.average(share, weights=weights),
     )
-    return Scores(*(round(float(each), 4) for each in figures))
+    return Scores(*(round(float(each), 4) for each in scores))
 
 
 def score_hours(model: RiskModel, hours: Hours) -> HourScores:
-    """Return the scores of a model on interruptions as they happened."""
+    """Return the scores of a model on recorded losses."""
     chance = probability(model.hazard(hours.features))
     equal = np.ones(len(chance))
     areas = [
@@ -80,7 +80,7 @@ def score_hours(model: RiskModel, hours: Hours) -> HourScores:
         if 0 < hours.lost[here].sum() < here.sum()
     ]
     rate = float(hours.lost.mean())
-    figures = HourScores(
+    scores = HourScores(
         auc=roc_auc_score(hours.lost, chance),
         pr_auc=average_precision_score(hours.lost, chance),
         auc_within_traces=float(np.mean(areas)),
@@ -89,27 +89,31 @@ def score_hours(model: RiskModel, hours: Hours) -> HourScores:
         mean_forecast=float(chance.mean()),
         observed=rate,
     )
-    return HourScores(*(round(float(each), 4) for each in figures))
+    return HourScores(*(round(float(each), 4) for each in scores))
 
 
 def mean_share(groups: list[Examples]) -> float:
-    """Return the mean share that was interrupted."""
+    """Return the weighted mean share of instances that were interrupted in a month."""
     share = SHARES[np.concatenate([each.band_after for each in groups])]
     return float(np.average(share, weights=weights_of(groups)))
 
 
 def calibration_error(forecast: Floats, share: Floats, weights: Floats) -> float:
-    """Return the mean distance of forecast and share, over bins of about equal weight."""
+    """
+    Return the expected calibration error over ``BINS`` bins of about equal weight.
+
+    All arguments have shape (n,).
+    """
     order = np.argsort(forecast, kind="stable")
-    reached = np.cumsum(weights[order]) / weights.sum()
-    edges = forecast[order][np.searchsorted(reached, np.arange(1, BINS) / BINS)]
+    cumulative = np.cumsum(weights[order]) / weights.sum()
+    edges = forecast[order][np.searchsorted(cumulative, np.arange(1, BINS) / BINS)]
     group = np.searchsorted(edges, forecast)  # equal forecasts stay together
     gaps = np.bincount(group, weights=weights * (forecast - share))
     return float(np.abs(gaps).sum() / weights.sum())
 
 
 def _skill(forecast: Floats, share: Floats, weights: Floats, reference: float) -> float:
-    # of the single instance, which is interrupted or not: to a share's error comes its variance
+    # Brier score of single instances: the squared error of the share plus its variance.
     chance = share * (1 - share)
     mine = np.average((forecast - share) ** 2 + chance, weights=weights)
     theirs = np.average((reference - share) ** 2 + chance, weights=weights)

@@ -1,4 +1,9 @@
-"""Which records the first challenger learns from, and which later ones it is judged by."""
+"""
+The train/test split of the first challenger.
+
+It is trained on records from March 2021 to April 2022 (``TRAINING``), and scored on later
+labels (``HELD_BACK``) and on recorded interruptions (``TRACES``).
+"""
 
 from datetime import date
 from pathlib import Path
@@ -20,7 +25,7 @@ FILES = (
     "all_regions_2022_05_31",
     "region_snapshots",
 )
-LEARNED = (
+TRAINING = (
     *(("us_east_1_2021", at) for at in weekly(date(2021, 3, 10), date(2021, 5, 5))),
     *(("g4ad_eu_west_1_2022", at) for at in weekly(date(2022, 3, 17), date(2022, 4, 26))),
     *((ADVISOR, end_of(day)) for day in (date(2022, 1, 9), date(2022, 4, 6), date(2022, 4, 22))),
@@ -31,12 +36,11 @@ HELD_BACK = {
     "in_june_2025": (ADVISOR, end_of(date(2024, 2, 28))),
 }
 
-
 TRACES = "availability/skypilot_spot_traces.parquet"
 
 
 class Fitted(NamedTuple):
-    """A fit: the model, the same with the bands alone, and the mean share it learned from."""
+    """The fitted model, one fitted on the bands alone, and their training examples."""
 
     model: Logistic
     bands_alone: Logistic
@@ -44,35 +48,35 @@ class Fitted(NamedTuple):
     groups: list[Examples]
 
 
-def fit_plan(records: Records) -> Fitted:
-    """Learn from the early records."""
-    groups = [examples_at(records, source, at) for source, at in LEARNED]
+def train(records: Records) -> Fitted:
+    """Fit the models on the training records."""
+    groups = [examples_at(records, source, at) for source, at in TRAINING]
     return Fitted(fit(groups), fit(groups, market=False), mean_share(groups), groups)
 
 
-def judge(data: Path, records: Records, fitted: Fitted, champion: RiskModel) -> dict[str, Any]:
+def evaluate(data: Path, records: Records, fitted: Fitted, champion: RiskModel) -> dict[str, Any]:
     """Return the scores of three models on each held-back slice: by slice, then by model."""
     models = {
         "champion": champion,
         "challenger": fitted.model,
         "bands_alone": fitted.bands_alone,
     }
-    told: dict[str, Any] = {}
+    scores_by_slice: dict[str, Any] = {}
     for name, (source, at) in HELD_BACK.items():
         group = examples_at(records, source, at)
         scores = {key: score(m, group, fitted.mean_share)._asdict() for key, m in models.items()}
-        told[name] = {"slice": described(group), **scores}
+        scores_by_slice[name] = {"slice": described(group), **scores}
     groups = read_traces(data / TRACES)
     hours = hours_of(records, groups)
-    told["next_hour"] = {
+    scores_by_slice["next_hour"] = {
         "slice": _described_hours(groups, hours),
         **{key: score_hours(model, hours)._asdict() for key, model in models.items()},
     }
-    return told
+    return scores_by_slice
 
 
 def described(group: Examples) -> dict[str, Any]:
-    """Return what a group of examples consists of."""
+    """Return the sources and the size of a group of examples."""
     return {
         "prices": "spot_advisor savings" if group.source == ADVISOR else group.source,
         "features_at": f"{group.moment:%Y-%m-%d}",

@@ -1,4 +1,4 @@
-"""Interruptions as they happened: pools up at a moment, lost within the hour after."""
+"""Recorded availability traces: which pools were lost within the hour after a moment."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from lab.training.records import Offer, Records, start_of
 from spot_optimizer.engine.features import Features, compute_features
 
 HOUR, DAY = 3600, 86_400  # [s]
-EVERY = 900  # [s] between two questions
+SAMPLING_INTERVAL = 900  # [s]
 
 
 class Trace(NamedTuple):
-    """One pool, tick by tick."""
+    """One pool over time; arrays of shape (ticks,)."""
 
     name: str
     offer: Offer
@@ -30,7 +30,7 @@ class Trace(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was known of the traces of one region before they began."""
+    """What was known of one region's traces before they began; arrays of shape (traces,)."""
 
     band: NDArray[np.int8]
     on_demand: NDArray[np.float64]  # [USD/h]
@@ -38,15 +38,15 @@ class Facts(NamedTuple):
 
 
 class Hours(NamedTuple):
-    """Pools that were up at a moment; whether each was lost within the hour after."""
+    """Pools that were up at a moment, and whether each was lost within an hour; shape (n,)."""
 
     features: Features
     lost: NDArray[np.bool_]
-    trace: NDArray[np.intp]  # which trace it belongs to
+    trace: NDArray[np.intp]  # index of its trace
 
 
 def read_traces(path: Path) -> dict[str, list[Trace]]:
-    """Return the traces of AWS, those of one collection and region together: they share ticks."""
+    """Return the AWS traces by collection and region: those of one group share their ticks."""
     table = pq.read_table(path, filters=[("cloud", "=", "aws")]).sort_by("tick")
     names = np.array(table["trace_id"].to_pylist())
     groups: dict[str, list[Trace]] = defaultdict(list)
@@ -58,14 +58,14 @@ def read_traces(path: Path) -> dict[str, list[Trace]]:
 
 def hours_of(records: Records, groups: dict[str, list[Trace]]) -> Hours:
     """
-    Return every pool that was up, each quarter of an hour; the last hour has no answer yet.
+    Return every pool that was up, each quarter of an hour; the last hour has no label.
 
-    Left out are pools without a band: neither model can be asked.
+    Pools without a band are left out: the models need it.
     """
     parts: list[tuple[Features, bool, str]] = []
     for traces in groups.values():
         facts = facts_of(records, traces)
-        for moment in range(0, int(traces[0].seconds[-1]) - HOUR, EVERY):
+        for moment in range(0, int(traces[0].seconds[-1]) - HOUR, SAMPLING_INTERVAL):
             parts += _hour(facts, traces, moment)
     features, lost, names = zip(*parts, strict=True)
     return Hours(
@@ -90,10 +90,10 @@ def facts_of(records: Records, traces: list[Trace]) -> Facts:
 
 def features_then(facts: Facts, traces: list[Trace], moment: int) -> Features:
     """
-    Return the features of the traces of one region, from nothing after the moment. [s]
+    Return the features of one region's traces, using only ticks up to the moment. [s]
 
-    A trace is too short for a range of 7 days: the range is of what was recorded until the moment,
-    from the second day on.
+    A trace is shorter than 7 days: the price range is that of the ticks until the moment, from the
+    second day on.
     """
     past = [_past(trace, moment) for trace in traces]
     return compute_features(
@@ -107,7 +107,7 @@ def features_then(facts: Facts, traces: list[Trace], moment: int) -> Features:
 
 
 def lost_within_the_hour(trace: Trace, moment: int) -> bool | None:
-    """Return whether a pool that is up is lost strictly after the moment; None: it is not up."""
+    """Return whether a pool that is up is lost within the next hour; None if it is not up."""
     now = int(np.searchsorted(trace.seconds, moment, side="right"))
     end = int(np.searchsorted(trace.seconds, moment + HOUR, side="right"))
     if now == 0 or end == len(trace.seconds) or not trace.up[now - 1]:

@@ -12,35 +12,35 @@ from rich.table import Table
 
 from lab.registry.artifacts import SHIPPED, load_file
 from lab.training.records import read_records
-from lab.training.split_2022 import FILES, fit_plan, judge
+from lab.training.split_2022 import FILES, evaluate, train
 
 
 class Command(BaseCommand):
     help = (
-        "Fit the market logistic and write it as an artifact; print how it and the champion do on "
-        "data from after the last label it learned from. The same data gives the same bytes."
+        "Fit the market logistic and write it as an artifact; print the scores of both models "
+        "on data from after the training period. The same data gives the same bytes."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--data", type=Path, required=True, help="such as ../shared/data")
         parser.add_argument("--out", type=Path, required=True, help="the artifact, a .json file")
-        parser.add_argument("--report", type=Path, help="all figures, as a .json file")
+        parser.add_argument("--report", type=Path, help="all scores, as a .json file")
 
     def handle(self, *, data: Path, out: Path, report: Path | None, **_: Any) -> None:
         console = Console(file=cast("IO[str]", self.stdout), soft_wrap=True)
         champion = load_file(str(SHIPPED / "advisor_prior_1.json")).model
         try:
             records = read_records(data, FILES)
-            fitted = fit_plan(records)
-            told = judge(data, records, fitted, champion)
+            fitted = train(records)
+            scores_by_slice = evaluate(data, records, fitted, champion)
         except FileNotFoundError as error:
             raise CommandError(f"A table is missing: {error}") from error
         content = _json(fitted.model.artifact())
         out.write_text(content)
         if report:
-            report.write_text(_json(told))
-        for name, scores in told.items():
+            report.write_text(_json(scores_by_slice))
+        for name, scores in scores_by_slice.items():
             console.print(_table(name, scores))
         console.print(fitted.model.describe())
         console.print(f"{out.name}: sha256 {hashlib.sha256(content.encode()).hexdigest()}")
@@ -52,8 +52,8 @@ def _table(name: str, scores: dict[str, Any]) -> Table:
     table = Table(title=f"{name}: {facts}", title_justify="left")
     for column in ("", *models):
         table.add_column(column)
-    for figure in scores[models[0]]:
-        table.add_row(figure, *(f"{scores[model][figure]:.4f}" for model in models))
+    for score in scores[models[0]]:
+        table.add_row(score, *(f"{scores[model][score]:.4f}" for model in models))
     return table
 
 

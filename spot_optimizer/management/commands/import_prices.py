@@ -30,16 +30,16 @@ class Command(BaseCommand):
         try:
             tables = tables_at(path)
             with _progress() as progress:
-                told = [self._import(table, progress) for table in tables]
+                result = [self._import(table, progress) for table in tables]
         except DomainError as refusal:
             raise CommandError(str(refusal)) from refusal
-        self.stdout.write("\n".join(told))
+        self.stdout.write("\n".join(result))
 
     def _import(self, table: Table, progress: Progress) -> str:
         task = progress.add_task(table.path.name, total=table.rows)
-        told = _import_table(table, lambda rows: progress.advance(task, rows))
+        result = _import_table(table, lambda rows: progress.advance(task, rows))
         progress.update(task, completed=table.rows)
-        return f"{table.path.name}: {told}"
+        return f"{table.path.name}: {result}"
 
 
 def _import_table(table: Table, advance: Advance) -> str:

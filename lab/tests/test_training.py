@@ -17,7 +17,7 @@ from lab.training.examples import (
 from lab.training.fit import HOURS, SHARES, fit
 from lab.training.records import Advice, Records, Series
 from lab.training.scores import calibration_error, score
-from lab.training.split_2022 import HELD_BACK, LEARNED
+from lab.training.split_2022 import HELD_BACK, TRAINING
 from lab.training.traces import Trace, facts_of, features_then, lost_within_the_hour
 from spot_optimizer.engine.features import Features
 from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES
@@ -34,8 +34,8 @@ FUTURE = st.integers(1, 12 * 24)
 
 def advice_of(days: tuple[date, ...]) -> st.SearchStrategy:
     offers = st.sampled_from([("us-east-1", name) for name in NAMES])
-    said = st.builds(Advice, st.integers(0, 4), st.sampled_from([0.0, 0.5, 1.0]))
-    return st.fixed_dictionaries({day: st.dictionaries(offers, said) for day in days})
+    advice = st.builds(Advice, st.integers(0, 4), st.sampled_from([0.0, 0.5, 1.0]))
+    return st.fixed_dictionaries({day: st.dictionaries(offers, advice) for day in days})
 
 
 def events_of(hours: st.SearchStrategy[int]) -> st.SearchStrategy:
@@ -78,7 +78,7 @@ class TestSeries:
         assert prices.at(NOON - timedelta(hours=24)) == 0.03
         assert prices.at(NOON - timedelta(hours=25)) == 0.02
 
-    def test_what_was_last_seen_days_ago_is_no_price(self):
+    def test_a_price_recorded_days_ago_is_not_in_force(self):
         assert series((-73, 0.02)).at(NOON) is None
         assert series((1, 0.02)).at(NOON) is None
 
@@ -137,10 +137,10 @@ class TestTime:
         with pytest.raises(ValueError, match="moment"):
             bands_after(records_of(A_PAST, ({}, {}, {})), [OFFER], NOON)
 
-    def test_everything_learned_was_published_before_the_held_back_moments(self):
+    def test_training_labels_were_published_before_the_held_back_moments(self):
         last_label = datetime(2022, 5, 29, tzinfo=UTC)  # the end of the newest day learned from
 
-        assert all(at < last_label for _, at in LEARNED)
+        assert all(at < last_label for _, at in TRAINING)
         assert all(at > last_label for _, at in HELD_BACK.values())
 
 
@@ -183,7 +183,7 @@ class TestWeights:
         # m0.large three times: twice in one group's zones would count the same
         assert weights_of([two, one, one]) == pytest.approx([1 / 3, 1, 1 / 3, 1 / 3])
 
-    def test_weekly_ends_with_the_last_day_reached(self):
+    def test_weekly_includes_the_last_day(self):
         assert weekly(date(2022, 3, 1), date(2022, 3, 14)) == [
             datetime(2022, 3, 2, tzinfo=UTC),
             datetime(2022, 3, 9, tzinfo=UTC),
@@ -206,7 +206,7 @@ class TestFit:
         month = -np.expm1(-model.hazard(group.features)[:5] * HOURS)
         assert month == pytest.approx(SHARES, abs=0.02)
 
-    def test_learns_which_way_a_feature_points(self):
+    def test_learns_the_sign_of_a_feature(self):
         columns = {**known(800), "price_position": [0.0, 0.0, 1.0, 1.0] * 200}
         group = some_examples([2] * 800, [0, 0, 4, 4] * 200, **columns)
 
@@ -215,14 +215,14 @@ class TestFit:
         calm, stressed = model.hazard(group.features)[[0, 2]]
         assert stressed > 5 * calm
 
-    def test_what_was_unknown_throughout_is_learned_as_nothing(self):
+    def test_a_value_unknown_throughout_a_group_has_no_effect(self):
         columns = {**known(800), "discount_depth": [0.4, np.nan, 0.5, np.nan] * 200}
-        told = some_examples([2] * 800, [0, 4] * 400, **columns)
-        untold = some_examples([2] * 800, [4] * 800, discount_depth=[0.4, 0.5] * 400)._replace(
+        mixed = some_examples([2] * 800, [0, 4] * 400, **columns)
+        complete = some_examples([2] * 800, [4] * 800, discount_depth=[0.4, 0.5] * 400)._replace(
             source="another"
         )
 
-        terms = dict(zip(MARKET_FEATURES, fit([told, untold]).market, strict=True))
+        terms = dict(zip(MARKET_FEATURES, fit([mixed, complete]).market, strict=True))
 
         assert terms["discount_depth"].unknown > 0.5
         assert terms["price_position"].unknown == 0
@@ -234,7 +234,7 @@ class TestFit:
 
         assert all(term.weight == term.unknown == 0 for term in model.market)
 
-    def test_between_groups_of_different_levels_it_stands_at_their_mean(self):
+    def test_the_intercept_is_the_mean_of_the_groups_levels(self):
         calm = some_examples([2] * 4000, [0] * 4000, **known(4000))
         rough = some_examples([2] * 1000, [4] * 1000, **known(1000))
 
@@ -279,7 +279,7 @@ class TestScores:
 
         assert error == pytest.approx(0.5 * 0.2 + 0.5 * 0.1)
 
-    def test_a_model_that_knows_the_shares_reaches_the_ceiling(self):
+    def test_forecasting_the_true_shares_scores_the_ceiling(self):
         group = some_examples([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
 
         figures = score(_Shares(), group, reference=0.14)
@@ -336,7 +336,7 @@ class TestTraces:
         assert lost_within_the_hour(gone_later, 0) is False
         assert lost_within_the_hour(gone_now, 600) is None
 
-    def test_the_last_hour_has_no_answer(self):
+    def test_the_last_hour_has_no_label(self):
         assert lost_within_the_hour(a_trace([True] * 7, [0.05] * 7), 600) is None
 
     @given(st.integers(0, 299), st.integers(0, 99), st.integers(100, 199))
