@@ -10,9 +10,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
     from django.core.management import execute_from_command_line
 
-    from spot_optimizer.bootstrap.secrets import check_environment, make_missing_secrets
+    from spot_optimizer.bootstrap.secrets import check_environment, generate_missing_secrets
 
-    make_missing_secrets()
+    generate_missing_secrets()
     check_environment()
     execute_from_command_line(sys.argv)
 

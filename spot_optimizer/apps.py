@@ -5,4 +5,4 @@ class SpotOptimizerConfig(AppConfig):
     name = "spot_optimizer"
 
     def ready(self) -> None:
-        from spot_optimizer import celery  # noqa: F401  # shared tasks find their app
+        from spot_optimizer import celery  # noqa: F401  # registers the app of shared tasks

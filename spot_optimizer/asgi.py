@@ -6,7 +6,7 @@ from spot_optimizer.bootstrap.secrets import check_environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()
-django.setup(set_prefix=False)  # what has models is imported behind it
+django.setup(set_prefix=False)  # before any import of models
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402

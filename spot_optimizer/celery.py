@@ -1,4 +1,4 @@
-"""The Celery application, and what is noted of each task: whom it is for, how it went."""
+"""The Celery application, and the logs and metrics of each task."""
 
 import logging
 import os
@@ -14,32 +14,32 @@ from prometheus_client import start_http_server
 
 from spot_optimizer.bootstrap.secrets import check_environment
 from spot_optimizer.observability import logs, metrics
-from spot_optimizer.worker.heartbeat import beat
+from spot_optimizer.worker import heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()
 
 logger = logging.getLogger(__name__)
 NO_BROKER = (
-    "REDIS_URL is not set, so no other process hears of this one's jobs. Set it, or run "
-    "manage.py quickstart, which has web, worker and beat in one."
+    "REDIS_URL is not set, so this process receives no tasks from other processes. Set it, or run "
+    "manage.py quickstart, which runs web, worker and beat in one process."
 )
 
 app = Celery("spot_optimizer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-signals.heartbeat_sent.connect(beat)
+signals.heartbeat_sent.connect(heartbeat.touch)
 
 
 @signals.setup_logging.connect
-def keep_our_logging(**_: object) -> None:
-    """Where somebody listens here, Celery leaves the settings' LOGGING as it is."""
+def use_django_logging(**_: object) -> None:
+    """With a receiver connected, Celery does not replace the settings' LOGGING."""
 
 
 @signals.beat_init.connect
-def stop_between_looks(sender: Any, **_: object) -> None:
-    """Celery's own handler asks the database in the midst of another query, and may hang."""
-    if threading.current_thread() is threading.main_thread():  # not where beat is embedded
+def stop_between_ticks(sender: Any, **_: object) -> None:
+    """Celery's own signal handler uses the database connection during a query and may hang."""
+    if threading.current_thread() is threading.main_thread():  # not in the embedded beat
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sender.stop())
 
@@ -53,13 +53,13 @@ def warn_without_broker(**_: object) -> None:
 
 
 @signals.before_task_publish.connect
-def carry_request_id(headers: dict[str, Any], **_: object) -> None:
+def send_request_id(headers: dict[str, Any], **_: object) -> None:
     if request_id := logs.get("request_id"):
         headers["request_id"] = request_id
 
 
 @signals.task_prerun.connect
-def begin(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
+def bind_log_context(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
     request = task.request
     request.started_at = time.perf_counter()
     request.log_token = logs.bind(
@@ -70,7 +70,7 @@ def begin(task_id: str, task: Any, kwargs: dict[str, Any], **_: object) -> None:
 
 
 @signals.task_postrun.connect
-def end(task: Any, state: str | None, **_: object) -> None:
+def record_task(task: Any, state: str | None, **_: object) -> None:
     seconds = time.perf_counter() - task.request.started_at
     metrics.tasks.labels(task=task.name, state=state or "UNKNOWN").inc()
     metrics.task_seconds.labels(task=task.name).observe(seconds)
@@ -79,13 +79,13 @@ def end(task: Any, state: str | None, **_: object) -> None:
 
 @signals.celeryd_after_setup.connect
 def serve_metrics(instance: Any, **_: object) -> None:
-    """A worker has no HTTP of its own: with METRICS_PORT, Prometheus finds its counters there."""
+    """Serve a worker's metrics on METRICS_PORT: a worker has no other HTTP server."""
     host, port = settings.METRICS_HOST, settings.METRICS_PORT
     if not port:
         return
     if instance.pool_cls.__module__ == "celery.concurrency.prefork":
-        sys.exit("METRICS_PORT needs --pool threads: of prefork's processes, none knows the sum.")
+        sys.exit("METRICS_PORT requires --pool threads: prefork processes do not share metrics.")
     try:
         start_http_server(port, host)
     except OSError as error:
-        sys.exit(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror}). Set another.")
+        sys.exit(f"Cannot listen on METRICS_PORT {port} of {host} ({error.strerror}). Set another.")

@@ -1,4 +1,4 @@
-"""What tests of several apps share."""
+"""Shared by the tests of several apps."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Runs the local AWS as a child process, as a development machine without an account needs it."""
+"""Runs the local AWS emulator as a child process."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 
 
 class LocalAws:
-    """The emulator, while the context is open. It ends with us, however we end; port 0: any."""
+    """The emulator, within a ``with`` block; it exits with this process. Port 0: any free one."""
 
     def __init__(self, *, port: int, eventbridge_url: str) -> None:
         self.port = port
@@ -22,10 +22,10 @@ class LocalAws:
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "spot_optimizer.emulator", "--port", str(self.port)]
         command += ["--parent-watch", "--eventbridge-url", self.eventbridge_url]
-        self.process = subprocess.Popen(  # noqa: S603  # our own command, no input of anybody
+        self.process = subprocess.Popen(  # noqa: S603  # a fixed command, no user input
             command,
             cwd=settings.BASE_DIR,
-            # By environment: what stands in a command line is for everybody to read.
+            # Not as an argument: other users can read a process's command line.
             env={**os.environ, "EVENTBRIDGE_SECRET": settings.EVENTBRIDGE_SECRET},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -36,7 +36,7 @@ class LocalAws:
             self.facts = json.loads(first_line)
         except ValueError:
             self.process.wait()
-            raise CommandError("The local AWS did not start; what it said stands above.") from None
+            raise CommandError("The local AWS did not start; its error is shown above.") from None
         return self
 
     def __exit__(

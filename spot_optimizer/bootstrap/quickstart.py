@@ -1,4 +1,4 @@
-"""What the quick start wrote about itself, for those who share its folder."""
+"""Reads the demo account that `manage.py quickstart` has written to its folder."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from typing import Any
 
 from django.conf import settings
 
-FILE = "quickstart.json"  # in VAR_DIR; its owner alone may read it
+FILE = "quickstart.json"  # in VAR_DIR, mode 0600
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """An account of the local AWS, and what runs in it. Its keys open nothing else."""
+    """An account of the local AWS and its instances. Its keys are valid nowhere else."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -19,12 +19,12 @@ class Demo:
 
 
 def demo() -> Demo | None:
-    """Return the demo account; None where AWS is not the quick start's own local AWS."""
+    """Return the demo account, None if AWS is not the quickstart's own local AWS."""
     if settings.IS_PRODUCTION or not settings.AWS_ENDPOINT_URL:
         return None
     facts = _facts()
     if facts.get("aws_endpoint_url") != settings.AWS_ENDPOINT_URL:
-        return None  # of another start, or of another local AWS
+        return None  # written by another start, or for another local AWS
     if not (facts.get("access_key") and facts.get("instances")):
         return None
     return Demo(facts["access_key"], facts["secret_key"], tuple(facts["instances"]))

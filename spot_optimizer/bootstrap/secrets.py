@@ -1,4 +1,4 @@
-"""What must be there before the settings can be read: the secrets of this installation."""
+"""Generates missing secrets, and checks the environment before Django starts."""
 
 import base64
 import os
@@ -11,8 +11,8 @@ from typing import cast
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvValidationError
 
-HOME = Path(__file__).resolve().parents[2]
-MAKERS: dict[str, Callable[[], str]] = {
+BASE_DIR = Path(__file__).resolve().parents[2]
+GENERATORS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "JWT_SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "ENCRYPTION_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -20,33 +20,35 @@ MAKERS: dict[str, Callable[[], str]] = {
 }
 
 
-def make_missing_secrets() -> None:
+def generate_missing_secrets() -> None:
     """
-    Write the secrets that neither the environment nor ``var/secrets.env`` has, once and for all.
+    Add the secrets missing from both the environment and ``var/secrets.env`` to that file.
 
-    A new ``ENCRYPTION_KEY`` at each start would orphan every session. In production nothing is
-    made: there, a missing secret must stop the start.
+    They are stored because a new ``ENCRYPTION_KEY`` at each start would make stored credentials
+    unreadable. In production none is generated: a missing secret must stop the start.
     """
     if os.environ.get("ENV") == "PRODUCTION":
         return
-    var_dir = Path(os.environ.get("VAR_DIR") or HOME / "var")
+    var_dir = Path(os.environ.get("VAR_DIR") or BASE_DIR / "var")
     path = var_dir / "secrets.env"
     try:
         var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = path.read_text() if path.exists() else ""
-        missing = [name for name in MAKERS if name not in os.environ and f"{name}=" not in known]
+        stored = path.read_text() if path.exists() else ""
+        missing = [
+            name for name in GENERATORS if name not in os.environ and f"{name}=" not in stored
+        ]
         if missing:
-            made = "".join(f"{name}={MAKERS[name]()}\n" for name in missing)
-            _append_private(path, made)
+            generated = "".join(f"{name}={GENERATORS[name]()}\n" for name in missing)
+            _append_private(path, generated)
     except OSError as error:
         sys.exit(
             f"Cannot write {path} ({error.strerror}). Make the folder writable, or set "
-            f"{', '.join(MAKERS)} in the environment."
+            f"{', '.join(GENERATORS)} in the environment."
         )
 
 
 def check_environment() -> None:
-    """Read the settings, or stop with what is wrong in the environment; values are not shown."""
+    """Load the settings, or exit with what is wrong in the environment, without its values."""
     from django.conf import settings
 
     try:
@@ -57,14 +59,17 @@ def check_environment() -> None:
         sys.exit(str(error))
 
 
-def _problems(told: Mapping[str, list[str]]) -> list[str]:
+def _problems(errors: Mapping[str, list[str]]) -> list[str]:
     unset = "Environment variable not set."
-    missing = [name for name, sentences in told.items() if unset in sentences]
-    wrong = [f"{name}: {' '.join(told[name])}" for name in told if name not in missing]
+    missing = [name for name, messages in errors.items() if unset in messages]
+    wrong = [f"{name}: {' '.join(errors[name])}" for name in errors if name not in missing]
     if not missing:
         return wrong
     names = ", ".join(missing)
-    return [*wrong, f"Set {names} in the environment; see .env.example. Production makes none."]
+    return [
+        *wrong,
+        f"Set {names} in the environment; see .env.example. In production no secret is generated.",
+    ]
 
 
 def _append_private(path: Path, text: str) -> None:

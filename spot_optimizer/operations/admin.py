@@ -1,4 +1,4 @@
-"""The schedule and its runs. What the libraries register themselves is replaced."""
+"""Periodic tasks and their runs; replaces the admin classes of the libraries."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ from django_celery_results.models import GroupResult, TaskResult
 from spot_optimizer.admin import ReadOnlyAdmin
 from spot_optimizer.errors import DomainError
 from spot_optimizer.operations import services
-from spot_optimizer.operations.queries import Run, what_it_did
+from spot_optimizer.operations.queries import Run, result_text
 
 admin.site.unregister([PeriodicTask, TaskResult, GroupResult])
 
@@ -22,7 +22,7 @@ admin.site.unregister([PeriodicTask, TaskResult, GroupResult])
 @admin.register(PeriodicTask)
 class JobAdmin(PeriodicTaskAdmin):
     actions = ("enable_tasks", "disable_tasks", "toggle_tasks", "run_now")
-    # Not an action of ours, and without it the library's would stay, which leaves no trace.
+    # Removes the library's action, which writes no admin log entry.
     run_tasks = None
 
     def get_urls(self) -> list[URLPattern]:
@@ -46,9 +46,9 @@ class JobAdmin(PeriodicTaskAdmin):
         except DomainError as refusal:
             self.message_user(request, f"{job.name}: {refusal}", messages.ERROR)
             return
-        self.log_change(request, job, f"Asked for a run now: {task_id}.")
-        told = f"Asked for a run of {job.name}. It appears here when a worker takes it up."
-        self.message_user(request, told, messages.SUCCESS)
+        self.log_change(request, job, f"Enqueued a run: {task_id}.")
+        message = f"Enqueued a run of {job.name}. It appears here when a worker starts it."
+        self.message_user(request, message, messages.SUCCESS)
 
 
 @admin.register(TaskResult)
@@ -72,6 +72,6 @@ class JobRunAdmin(ReadOnlyAdmin):
         is_running = run.status == "STARTED"
         return "" if is_running else f"{(run.date_done - run.date_created).total_seconds():.2f}"
 
-    @admin.display(description="What it did")
+    @admin.display(description="Result")
     def did(self, run: Run) -> str:
-        return what_it_did(run)
+        return result_text(run)

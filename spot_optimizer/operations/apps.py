@@ -3,7 +3,7 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class OperationsConfig(AppConfig):
-    """What operators need: runs of periodic jobs, health, metrics, the front page of admin."""
+    """Periodic job runs, health, metrics and the admin index."""
 
     name = "spot_optimizer.operations"
 

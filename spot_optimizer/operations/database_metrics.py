@@ -1,4 +1,4 @@
-"""What rows know, as Prometheus's metrics: true whichever process is asked."""
+"""Prometheus metrics read from the database: the same from every process."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ from spot_optimizer.operations.queries import Job, Queue
 
 
 class DatabaseCollector(Collector):
-    """One reading of the rows; ``collect`` asks nothing any more."""
+    """Reads the database once, when it is created; ``collect`` makes no query."""
 
     def __init__(self, *, now: datetime) -> None:
         self.now = now
@@ -29,33 +29,33 @@ class DatabaseCollector(Collector):
         yield from _jobs(self.jobs)
 
 
-def _gauge(name: str, says: str, labels: list[str] | None = None) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"spot_optimizer_{name}", says, labels=labels or [])
+def _gauge(name: str, documentation: str, labels: list[str] | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"spot_optimizer_{name}", documentation, labels=labels or [])
 
 
 def _queue(queue: Queue, now: datetime) -> Iterator[Metric]:
-    pending = _gauge("evaluations_pending", "Evaluations asked for and not settled.")
+    pending = _gauge("evaluations_pending", "Pending evaluations.")
     pending.add_metric([], queue.pending)
     yield pending
-    oldest = _gauge("evaluations_oldest_pending_seconds", "Age of the oldest one of them.")
+    oldest = _gauge("evaluations_oldest_pending_seconds", "Age of the oldest pending evaluation.")
     age = (now - queue.oldest_at).total_seconds() if queue.oldest_at else 0.0
     oldest.add_metric([], max(0.0, age))
     yield oldest
 
 
 def _jobs(jobs: list[Job]) -> Iterator[Metric]:
-    """An operator may add jobs: their names are labels, so there are as many as in the schedule."""
-    begun = _gauge("job_last_start_timestamp_seconds", "When its last run began.", ["job"])
-    took = _gauge("job_last_run_seconds", "Of its last run that has ended.", ["job"])
-    well = _gauge("job_last_run_succeeded", "1 where its last run ended well.", ["job"])
-    late = _gauge("job_late", "1 where it is due and beat or workers do not come.", ["job"])
+    """One series for each job of the schedule, including those that operators add."""
+    started = _gauge("job_last_start_timestamp_seconds", "Start of the last run.", ["job"])
+    duration = _gauge("job_last_run_seconds", "Duration of the last finished run.", ["job"])
+    succeeded = _gauge("job_last_run_succeeded", "1 if the last finished run succeeded.", ["job"])
+    late = _gauge("job_late", "1 if the job is due and beat or the workers are late.", ["job"])
     for job in jobs:
         late.add_metric([job.task.name], float(job.is_late or job.not_picked_up))
         run = job.last_run
         if run is None:
             continue
-        begun.add_metric([job.task.name], run.date_created.timestamp())
+        started.add_metric([job.task.name], run.date_created.timestamp())
         if run.status in states.READY_STATES:
-            took.add_metric([job.task.name], (run.date_done - run.date_created).total_seconds())
-            well.add_metric([job.task.name], float(run.status == states.SUCCESS))
-    yield from (begun, took, well, late)
+            duration.add_metric([job.task.name], (run.date_done - run.date_created).total_seconds())
+            succeeded.add_metric([job.task.name], float(run.status == states.SUCCESS))
+    yield from (started, duration, succeeded, late)

@@ -1,4 +1,4 @@
-"""Which parts of the platform are down or late, and what is to be done about it?"""
+"""Checks which parts of the platform are down or late, and what to do about it."""
 
 import asyncio
 import logging
@@ -18,52 +18,53 @@ from spot_optimizer.operations import queries
 
 logger = logging.getLogger(__name__)
 
-WITHIN = 2  # [s] for all of them together
+TIMEOUT = 2  # [s] for all checks together
 RESTART_PROBE_AFTER = 30.0  # [s] a probe that hangs for so long is asked again
 
 ADVICE = {
-    "database": "The database does not answer. Check that it runs and that DATABASE_URL leads "
-    "to it.",
-    "broker": "The broker does not answer. Check that Redis runs and that REDIS_URL leads to it.",
-    "redis": "Redis does not answer. Check that it runs and that REDIS_URL leads to it.",
-    "cache": "The cache does not answer. Start the server again.",
-    "worker": "Nobody takes up background work. Check that a worker runs: "
+    "database": "The database does not respond. Check that it runs and that DATABASE_URL is "
+    "correct.",
+    "broker": "The broker does not respond. Check that Redis runs and that REDIS_URL is correct.",
+    "redis": "Redis does not respond. Check that it runs and that REDIS_URL is correct.",
+    "cache": "The cache does not respond. Restart the server.",
+    "worker": "No worker runs background jobs. Check that a worker runs: "
     "celery -A spot_optimizer worker.",
-    "schedule": "Nobody asks for the periodic jobs. Check that one beat runs: "
+    "schedule": "The periodic jobs are not enqueued. Check that one beat runs: "
     "celery -A spot_optimizer beat.",
 }
 
 
 class Probe:
     """
-    Something to be asked of a dependency, in a thread, for a dependency may hang.
+    A check that runs in its own thread, because a dependency may hang.
 
-    While one is under way, who asks shares its answer: a hang costs one thread, not one a request.
+    Concurrent callers share one running check: a hanging dependency costs one thread, not one for
+    each request.
     """
 
-    def __init__(self, name: str, ask: Callable[[], Any]) -> None:
-        self.name, self._check = name, ask
+    def __init__(self, name: str, check: Callable[[], Any]) -> None:
+        self.name, self._check = name, check
         self._lock = threading.Lock()
-        self._answer: Future[Any] | None = None
+        self._result: Future[Any] | None = None
         self._started_at = 0.0
 
     def start(self) -> "Future[Any]":
         with self._lock:
-            answer = self._answer
+            result = self._result
             is_hanging = time.monotonic() - self._started_at > RESTART_PROBE_AFTER
-            if answer is None or answer.done() or is_hanging:
-                answer = self._answer = Future()
-                answer.set_running_or_notify_cancel()  # so nobody's impatience cancels it
+            if result is None or result.done() or is_hanging:
+                result = self._result = Future()
+                result.set_running_or_notify_cancel()  # a caller's timeout must not cancel it
                 self._started_at = time.monotonic()
-                args = (answer,)
+                args = (result,)
                 threading.Thread(target=self._run, args=args, name=self.name, daemon=True).start()
-            return answer
+            return result
 
-    def _run(self, answer: "Future[Any]") -> None:
+    def _run(self, result: "Future[Any]") -> None:
         try:
-            answer.set_result(self._check())
+            result.set_result(self._check())
         except Exception as error:
-            answer.set_exception(error)
+            result.set_exception(error)
         finally:
             connections.close_all()
 
@@ -74,8 +75,8 @@ def _check_database() -> None:
 
 
 def _check_broker() -> None:
-    with app.connection_for_write(connect_timeout=WITHIN) as broker:
-        broker.ensure_connection(max_retries=1, timeout=WITHIN)
+    with app.connection_for_write(connect_timeout=TIMEOUT) as broker:
+        broker.ensure_connection(max_retries=1, timeout=TIMEOUT)
 
 
 def _check_cache() -> None:
@@ -84,9 +85,9 @@ def _check_cache() -> None:
 
 def _check_background() -> dict[str, str]:
     """
-    Return whether workers and beat come to what is due, as the rows tell.
+    Return whether workers and beat are late, according to the database.
 
-    Celery's own ping would leave a queue in Redis for each look, and waits for silent workers.
+    Celery's ping would leave a queue in Redis for each check and wait for workers that are down.
     """
     now = timezone.now()
     jobs = queries.jobs(now=now)
@@ -108,7 +109,7 @@ UNKNOWN = {"worker": "unknown", "schedule": "unknown"}
 
 
 class Report(NamedTuple):
-    """What was found: each dependency is ok or down, the background ok, late or unknown."""
+    """Each dependency is ok or down, each background process ok, late or unknown."""
 
     dependencies: dict[str, str]
     background: dict[str, str]
@@ -129,34 +130,34 @@ class Report(NamedTuple):
         return [ADVICE[name] for name, state in states.items() if state in ("down", "late")]
 
 
-def look() -> Report:
-    """Ask all dependencies; return within `WITHIN`, whatever they do."""
-    answers = _start_all()
-    wait(answers.values(), timeout=WITHIN)
-    return _report(answers)
+def check() -> Report:
+    """Check all dependencies within `TIMEOUT`, even if some hang."""
+    results = _start_all()
+    wait(results.values(), timeout=TIMEOUT)
+    return _report(results)
 
 
-async def look_without_thread() -> Report:
-    answers = _start_all()
-    await asyncio.wait([asyncio.wrap_future(each) for each in answers.values()], timeout=WITHIN)
-    return _report(answers)
+async def check_async() -> Report:
+    results = _start_all()
+    await asyncio.wait([asyncio.wrap_future(each) for each in results.values()], timeout=TIMEOUT)
+    return _report(results)
 
 
 def _start_all() -> "dict[str, Future[Any]]":
     return {probe.name: probe.start() for probe in [*DEPENDENCIES, BACKGROUND]}
 
 
-def _report(answers: "Mapping[str, Future[Any]]") -> Report:
-    down = {name: why for name, answer in answers.items() if (why := _trouble(answer))}
+def _report(results: "Mapping[str, Future[Any]]") -> Report:
+    down = {name: why for name, result in results.items() if (why := _problem(result))}
     for name, why in down.items():
         logger.warning("health: %s is down: %s", name, why)
-    background = UNKNOWN if BACKGROUND.name in down else answers[BACKGROUND.name].result()
+    background = UNKNOWN if BACKGROUND.name in down else results[BACKGROUND.name].result()
     names = [probe.name for probe in DEPENDENCIES]
     return Report({name: "down" if name in down else "ok" for name in names}, background)
 
 
-def _trouble(answer: "Future[Any]") -> str:
-    if not answer.done():
-        return "no answer in time"
-    error = answer.exception()
+def _problem(result: "Future[Any]") -> str:
+    if not result.done():
+        return "timed out"
+    error = result.exception()
     return type(error).__name__ if error else ""

@@ -1,4 +1,4 @@
-"""Keeps a row for each run of a periodic job: when, where, and what it did."""
+"""Celery result backend that stores a row for each run of a periodic job."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from django_celery_results.backends.database import DatabaseBackend
 
 class JobRuns(DatabaseBackend):
     """
-    Celery's results in the database, without what may hold a secret.
+    Celery's results in the database, without fields that may contain secrets.
 
-    No arguments, no traceback, no message of an exception (PostgreSQL repeats whole rows in its
-    own): those stand in the worker's log, under the task's id. Only tasks with
-    ``ignore_result=False`` come here, so an evaluation costs no write.
+    Arguments, tracebacks and exception messages are not stored (PostgreSQL includes whole rows in
+    its messages): they are in the worker's log, under the task id. Only tasks with
+    ``ignore_result=False`` have a result, so an evaluation makes no additional write.
     """
 
     def _get_extended_properties(self, request: Any, traceback: Any) -> dict[str, Any]:
-        kept: dict[str, Any] = super()._get_extended_properties(request, None)
-        return kept | {"task_args": None, "task_kwargs": None}
+        properties: dict[str, Any] = super()._get_extended_properties(request, None)
+        return properties | {"task_args": None, "task_kwargs": None}
 
     def prepare_exception(self, exc: BaseException, serializer: Any = None) -> dict[str, Any]:
         kind = type(exc)

@@ -5,7 +5,7 @@ from django_celery_results.models import TaskResult
 
 
 def cleanup_old_job_runs(*, now: datetime) -> int:
-    """Delete the rows of runs older than JOB_RUN_DAYS; return how many there were."""
+    """Delete the rows of job runs older than JOB_RUN_DAYS; return their number."""
     old = TaskResult.objects.filter(date_done__lt=now - timedelta(days=settings.JOB_RUN_DAYS))
     deleted, _ = old.delete()
     return int(deleted)

@@ -9,16 +9,16 @@ from spot_optimizer.errors import Missing, Unavailable
 
 def run_job(*, job: PeriodicTask) -> str:
     """
-    Ask for one run of a periodic job now, whatever its schedule says; return the task's id.
+    Enqueue one run of a periodic job now, independent of its schedule; return the task id.
 
-    :raises Missing: no worker knows its task
-    :raises Unavailable: the broker does not take the message
+    :raises Missing: its task is not registered
+    :raises Unavailable: the broker cannot be reached
     """
     task = current_app.tasks.get(job.task)
     if task is None:
         raise Missing(f"There is no task {job.task!r}. Choose a registered one in its schedule.")
     try:
-        asked = task.apply_async(
+        result = task.apply_async(
             args=json.loads(job.args),
             kwargs=json.loads(job.kwargs),
             **({"queue": job.queue} if job.queue else {}),
@@ -26,6 +26,6 @@ def run_job(*, job: PeriodicTask) -> str:
         )
     except OperationalError as error:
         raise Unavailable(
-            "The broker does not answer, so nothing was asked for. Check Redis, then try again."
+            "The broker does not respond, so the job was not enqueued. Check Redis, then try again."
         ) from error
-    return str(asked.id)
+    return str(result.id)

@@ -1,4 +1,4 @@
-"""The admin's front page: is all well, what waits, what ran, and what may be done about it."""
+"""The admin index with health, pending evaluations, unfinished sessions and periodic jobs."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class OperatorsSite(AdminSite):
 def _front_page() -> dict[str, Any]:
     now = timezone.now()
     return {
-        "report": dependencies.look(),
+        "report": dependencies.check(),
         "queue": queries.queue(now=now),
         "sessions": queries.sessions_by_state(),
         "unfinished": queries.unfinished_sessions(),

@@ -1,4 +1,4 @@
-"""For machines: is it alive, which of its parts is down, and what Prometheus is told."""
+"""Liveness, readiness and Prometheus metrics."""
 
 import asyncio
 import hmac
@@ -16,19 +16,19 @@ from spot_optimizer.api.error_views import only_get
 from spot_optimizer.api.exceptions import error_body
 from spot_optimizer.errors import Unauthenticated
 from spot_optimizer.operations.database_metrics import DatabaseCollector
-from spot_optimizer.operations.dependencies import Probe, look_without_thread
+from spot_optimizer.operations.dependencies import Probe, check_async
 
 logger = logging.getLogger(__name__)
 
-WITHIN = 5.0  # [s] for the rows: Prometheus itself waits ten
-DATABASE = Probe("rows", lambda: DatabaseCollector(now=timezone.now()))
+DATABASE_TIMEOUT = 5.0  # [s] Prometheus waits ten
+DATABASE_METRICS = Probe("database-metrics", lambda: DatabaseCollector(now=timezone.now()))
 
 rows_readable = Gauge(
-    "spot_optimizer_rows_readable", "0 where the database did not answer, so its part is missing."
+    "spot_optimizer_rows_readable", "0 if the metrics of the database are missing."
 )
 
 
-@csrf_exempt  # or another method would be told of a form
+@csrf_exempt  # or other methods would get a 403 of the CSRF check instead of a 405
 @only_get
 async def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
@@ -38,12 +38,12 @@ async def live(request: HttpRequest) -> JsonResponse:
 @only_get
 async def ready(request: HttpRequest) -> JsonResponse:
     """
-    Say what is down, and what to do; why is in the log.
+    Report which dependencies are down, and what to do; the reasons are in the log.
 
-    A worker or beat that does not come is told, and no reason to send nobody here: this process
-    answers all the same, and what is asked of it waits in the rows.
+    A late worker or beat is reported but does not make this process unavailable: it still serves
+    requests, and their jobs wait in the database.
     """
-    report = await look_without_thread()
+    report = await check_async()
     body: dict[str, Any] = {
         "status": report.status,
         "dependencies": report.dependencies,
@@ -68,14 +68,14 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     except Unauthenticated as refusal:
         headers = {"WWW-Authenticate": "Bearer"}
         return JsonResponse(error_body(refusal), status=401, headers=headers)
-    rows = await _rows()
-    rows_readable.set(rows is not None)
-    told = generate_latest() + (generate_latest(rows) if rows else b"")
-    return HttpResponse(told, content_type=CONTENT_TYPE_LATEST)
+    registry = await _database_registry()
+    rows_readable.set(registry is not None)
+    body = generate_latest() + (generate_latest(registry) if registry else b"")
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 
 def _check_token(header: str) -> None:
-    """:raises Unauthenticated: it is another; or none is set, and this is production"""
+    """:raises Unauthenticated: the token is wrong, or none is set in production"""
     expected = settings.METRICS_TOKEN
     if not expected and not settings.IS_PRODUCTION:
         return
@@ -85,13 +85,13 @@ def _check_token(header: str) -> None:
         raise Unauthenticated("Send Authorization: Bearer <METRICS_TOKEN of this server>.")
 
 
-async def _rows() -> CollectorRegistry | None:
-    """Return the metrics of the rows, None where the database does not give them in time."""
-    answer = DATABASE.start()
-    await asyncio.wait([asyncio.wrap_future(answer)], timeout=WITHIN)
-    if not answer.done() or answer.exception():
-        logger.warning("metrics: the rows cannot be read, so only this process's are told")
+async def _database_registry() -> CollectorRegistry | None:
+    """Return the metrics of the database, None if they cannot be read in time."""
+    result = DATABASE_METRICS.start()
+    await asyncio.wait([asyncio.wrap_future(result)], timeout=DATABASE_TIMEOUT)
+    if not result.done() or result.exception():
+        logger.warning("metrics: the database cannot be read, its metrics are missing")
         return None
     registry = CollectorRegistry()
-    registry.register(answer.result())
+    registry.register(result.result())
     return registry

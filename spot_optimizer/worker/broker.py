@@ -1,4 +1,4 @@
-"""Redis as the broker, in such a way that a worker outlives it."""
+"""Redis as the broker, so that a worker survives a lost connection."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from kombu.transport import redis
 
 class Channel(redis.Channel):
     """
-    A channel that says so when its connection is gone.
+    A channel that raises ConnectionError when its connection is closed.
 
-    kombu's raises AttributeError then, which Celery takes for a bug: a worker that loses its broker
-    while a job runs would end, now or when it acknowledges that job.
+    kombu raises AttributeError, which Celery does not treat as a lost connection: a worker that
+    loses the broker during a job would exit, then or when it acknowledges the job.
     """
 
     def _connparams(self, *args: Any, **options: Any) -> dict[str, Any]:
         if self.connection.client is None:
-            raise ConnectionError("The connection to the broker is gone.")
-        params: dict[str, Any] = super()._connparams(  # type: ignore[misc]  # stubs: no private
+            raise ConnectionError("The connection to the broker is closed.")
+        params: dict[str, Any] = super()._connparams(  # type: ignore[misc]  # not in the stubs
             *args, **options
         )
         return params

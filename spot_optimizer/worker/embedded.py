@@ -1,4 +1,4 @@
-"""Web, worker and beat in one process: the default where there is no Redis."""
+"""A Celery worker and beat in threads of the web process: the default without Redis."""
 
 import logging
 import threading
@@ -16,10 +16,10 @@ CONCURRENCY = 8
 
 
 class EmbeddedWorker:
-    """A Celery worker and its beat in threads of this process, while the context is open."""
+    """Runs a Celery worker and beat in threads of this process, within a ``with`` block."""
 
     def __init__(self) -> None:
-        # No other worker is there to mingle or gossip with, or to miss our heartbeat.
+        # It is the only worker: there is none to synchronize with.
         self.worker: Any = WorkController(
             app=app,
             pool_cls="threads",
@@ -29,7 +29,7 @@ class EmbeddedWorker:
             without_gossip=True,
             without_heartbeat=True,
         )
-        # Without scheduler_cls the service would fall back to a schedule in a file, silently.
+        # Without scheduler_cls the service would silently use a schedule file.
         self.beat: Any = beat.EmbeddedService(
             app, thread=True, scheduler_cls=app.conf.beat_scheduler
         )

@@ -1,9 +1,9 @@
 """
-Whether a process of ours lives, for health checks: exit code 0 if it does, else 1 and a sentence.
+The containers' health check: exits with 0 if the process is healthy, else with 1 and the reason.
 
-``python -m spot_optimizer.alive http://127.0.0.1:8000/health/ready`` asks a server,
-``python -m spot_optimizer.alive FILE`` looks at the HEARTBEAT_FILE of a worker or a beat. It runs
-every few seconds, so it knows nothing of Django.
+``python -m spot_optimizer.worker.healthcheck http://127.0.0.1:8000/health/ready`` checks a server,
+``python -m spot_optimizer.worker.healthcheck FILE`` the HEARTBEAT_FILE of a worker or a beat. It
+runs every few seconds, so it does not import Django.
 """
 
 import sys
@@ -12,21 +12,21 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-PATIENCE = 5.0  # [s]
+TIMEOUT = 5.0  # [s]
 STALE_AFTER = 30.0  # [s] a worker touches its file every 2 s, a beat every 5 s
 
 
-def main(what: str) -> None:
-    problem = _problem_of_server(what) if "://" in what else _problem_of_file(Path(what))
+def main(target: str) -> None:
+    problem = _problem_of_server(target) if "://" in target else _problem_of_file(Path(target))
     if problem:
         sys.exit(problem)
 
 
 def _problem_of_server(url: str) -> str:
     try:
-        # No redirect answers for us: what is behind one may be another server.
-        _opener.open(url, timeout=PATIENCE).close()
-    except (OSError, ValueError) as error:  # an answer other than 2xx is an OSError too
+        # Redirects are not followed: they may lead to another server.
+        _opener.open(url, timeout=TIMEOUT).close()
+    except (OSError, ValueError) as error:  # a status other than 2xx raises an OSError too
         return f"{url}: {error}"
     return ""
 

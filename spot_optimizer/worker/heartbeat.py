@@ -1,10 +1,10 @@
-"""A file whose age says whether a worker or a beat still runs; `healthcheck` reads it."""
+"""A file whose age shows whether a worker or a beat runs; `healthcheck` checks it."""
 
 from pathlib import Path
 
 from django.conf import settings
 
 
-def beat(**_: object) -> None:
+def touch(**_: object) -> None:
     if settings.HEARTBEAT_FILE:
         Path(settings.HEARTBEAT_FILE).touch()

@@ -1,40 +1,40 @@
 from typing import Any
 
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTasks
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from spot_optimizer.worker import heartbeat
 
 
 class HeartbeatScheduler(DatabaseScheduler):
-    """The schedule in the database; each look at it is a heartbeat."""
+    """
+    The database schedule, with a heartbeat after each look at it.
 
-    _heap: Any
+    It also recovers when the system clock is set back: Celery alone would run nothing until the
+    clock reaches the last runs again.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.last_look_at = timezone.now()
+        super().__init__(*args, **options)
 
     def setup_schedule(self) -> None:
-        PeriodicTasks.update_changed()  # where no row says when, the first edit goes unnoticed
+        PeriodicTasks.update_changed()  # without this row the first edit would not be noticed
         super().setup_schedule()
 
     def tick(self, *args: Any, **options: Any) -> float:
         delay: float = super().tick(*args, **options)
-        if self._forget_the_future():
-            delay = 0
-        heartbeat.beat()  # behind it: a look that failed, or hangs, is none
+        heartbeat.touch()  # only after a look that neither failed nor hung
         return delay
 
-    def _forget_the_future(self) -> bool:
-        """
-        Count from now where the last run is yet to come: somebody set the clock back.
+    def schedule_changed(self) -> bool:
+        """Whether to read the schedule again: it was edited, or the clock was set back."""
+        previous, self.last_look_at = self.last_look_at, timezone.now()
+        return bool(super().schedule_changed()) or self.last_look_at < previous
 
-        Celery itself would wait until the clock has caught up, silently.
-        """
+    def enabled_models(self) -> list[PeriodicTask]:
         now = timezone.now()
-        # An entry that has run is made anew in the heap; the schedule keeps it as it was read.
-        known = [*self._schedule.values(), *(event.entry for event in self._heap or ())]
-        ahead = [entry for entry in known if entry.last_run_at > now]
-        for entry in ahead:
-            entry.last_run_at = now
-        if ahead:
-            self._heap = None  # its moments are of the other clock
-        return bool(ahead)
+        PeriodicTask.objects.filter(last_run_at__gt=now).update(last_run_at=now)
+        models: list[PeriodicTask] = super().enabled_models()
+        return models

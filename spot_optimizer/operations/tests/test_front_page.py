@@ -40,7 +40,7 @@ def act(operator, model, action, *rows):
     return operator.post(path, {"action": action, "_selected_action": [row.pk for row in rows]})
 
 
-def said(answer):
+def messages_of(answer):
     return [str(message) for message in get_messages(answer.wsgi_request)]
 
 
@@ -49,16 +49,16 @@ def trace():
 
 
 class TestFrontPage:
-    def test_tells_whether_all_is_well(self, operator):
+    def test_shows_the_health(self, operator):
         PeriodicTask.objects.update(last_run_at=timezone.now())
 
-        told = text_of(operator.get("/admin/"))
+        text = text_of(operator.get("/admin/"))
 
-        assert "Health: ok" in told
-        assert "database: ok" in told
-        assert "broker: ok" in told
+        assert "Health: ok" in text
+        assert "database: ok" in text
+        assert "broker: ok" in text
 
-    def test_tells_what_waits_and_what_has_not_ended(self, operator):
+    def test_shows_pending_evaluations_and_unfinished_sessions(self, operator):
         evaluation = an_evaluation(a_session())
         Evaluation.objects.filter(pk=evaluation.pk).update(
             created_at=timezone.now() - timedelta(minutes=7)
@@ -66,14 +66,14 @@ class TestFrontPage:
         failed = a_session(instance_id="i-0cafe0000000000")
         SandboxSession.objects.filter(pk=failed.pk).update(state="cleanup_failed")
 
-        told = text_of(operator.get("/admin/"))
+        text = text_of(operator.get("/admin/"))
 
-        assert "Evaluations waiting: 1 (the oldest for 7 minutes)" in told
-        assert "Sessions cleanup_failed : 1" in told
-        assert "Sessions active : 1" in told
-        assert f"i-0cafe0000000000 cleanup_failed 0 minutes {failed.user.email}" in told
+        assert "Evaluations waiting: 1 (the oldest for 7 minutes)" in text
+        assert "Sessions cleanup_failed : 1" in text
+        assert "Sessions active : 1" in text
+        assert f"i-0cafe0000000000 cleanup_failed 0 minutes {failed.user.email}" in text
 
-    def test_tells_how_each_job_went_last(self, operator):
+    def test_shows_the_last_run_of_each_job(self, operator):
         TaskResult.objects.create(
             task_id="1",
             periodic_task_name="refresh_market",
@@ -81,10 +81,10 @@ class TestFrontPage:
             result='{"refreshed": 3}',
         )
 
-        told = text_of(operator.get("/admin/"))
+        text = text_of(operator.get("/admin/"))
 
-        assert "refresh_market every 5 minutes 0 minutes ago success refreshed 3" in told
-        assert "update_session_counts every 10 minutes never" in told
+        assert "refresh_market every 5 minutes 0 minutes ago success refreshed 3" in text
+        assert "update_session_counts every 10 minutes never" in text
 
     def test_is_quick(self, operator, django_assert_max_num_queries):
         for _ in range(3):
@@ -117,17 +117,17 @@ class TestFrontPage:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("worker")
 class TestRunNow:
-    def test_runs_a_job_and_shows_what_it_did(self, operator):
+    def test_runs_a_job_and_shows_its_result(self, operator):
         job = a_job("counts")
         path = reverse("admin:django_celery_beat_periodictask_run", args=[job.pk])
 
         answer = operator.post(path)
 
         assert answer.status_code == 302
-        assert said(answer)[0].startswith("Asked for a run of counts.")
+        assert messages_of(answer)[0].startswith("Enqueued a run of counts.")
         [(who, what)] = trace()
         assert who.startswith("counts")
-        assert what.startswith("Asked for a run now: ")
+        assert what.startswith("Enqueued a run: ")
         until(lambda: "success corrected 0" in text_of(operator.get("/admin/")))
         run = TaskResult.objects.get(periodic_task_name="counts")
         page = reverse("admin:django_celery_results_taskresult_change", args=[run.pk])
@@ -138,19 +138,19 @@ class TestRunNow:
 
         answer = act(operator, "django_celery_beat_periodictask", "run_now", *jobs)
 
-        assert len(said(answer)) == len(trace()) == 2
+        assert len(messages_of(answer)) == len(trace()) == 2
 
-    def test_says_what_to_do_where_the_task_is_unknown(self, operator):
+    def test_reports_a_job_whose_task_is_not_registered(self, operator):
         job = a_job("odd", task="nobody.knows")
 
         answer = act(operator, "django_celery_beat_periodictask", "run_now", job)
 
-        assert "Choose a registered one" in said(answer)[0]
+        assert "Choose a registered one" in messages_of(answer)[0]
         assert not trace()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_run_that_the_broker_does_not_take_is_told(operator, monkeypatch):
+def test_reports_an_unavailable_broker(operator, monkeypatch):
     job = a_job("counts")
     monkeypatch.setattr(app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(app.conf, "broker_url", "redis://127.0.0.1:1/0")
@@ -161,7 +161,7 @@ def test_a_run_that_the_broker_does_not_take_is_told(operator, monkeypatch):
         monkeypatch.undo()
         reset_pools()
 
-    assert "The broker does not answer" in said(answer)[0]
+    assert "The broker does not respond" in messages_of(answer)[0]
     assert not trace()
 
 
@@ -197,7 +197,7 @@ class TestOtherActions:
 
         session.refresh_from_db()
         assert session.state == "ending"
-        assert sorted(said(answer)) == [
+        assert sorted(messages_of(answer)) == [
             f"{session} is ended already.",
             f"{session} is ending: it is cleaned up, then its credentials are erased.",
         ]
@@ -213,9 +213,9 @@ class TestOtherActions:
 
         answer = act(operator, "accounts_user", "sign_out", user)
 
-        told = "1 by token, 1 in browsers"
-        assert said(answer) == [f"{user.email} is signed out everywhere ({told})."]
-        assert trace() == [(user.email, f"Ended all sign-ins: {told}.")]
+        text = "1 by token, 1 in browsers"
+        assert messages_of(answer) == [f"{user.email} is signed out everywhere ({text})."]
+        assert trace() == [(user.email, f"Ended all sign-ins: {text}.")]
         assert [client.get(PROFILE).status_code for client in (by_token, by_cookie)] == [401, 401]
         assert others_token.get(PROFILE).status_code == 200
         assert others_cookie.get(PROFILE).status_code == 200
@@ -227,7 +227,7 @@ class TestOtherActions:
 
         answer = act(operator, "accounts_tokenfamily", "revoke", user.token_families.get())
 
-        assert "revoked" in said(answer)[0]
+        assert "revoked" in messages_of(answer)[0]
         assert len(trace()) == 1
         assert client.get(PROFILE).status_code == 401
 

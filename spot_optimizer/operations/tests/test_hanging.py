@@ -41,31 +41,31 @@ def until_it_lives(url, server):
     while time.monotonic() < give_up_at:
         assert server.poll() is None
         try:
-            if ask(f"{url}/health/live").status == 200:
+            if get(f"{url}/health/live").status == 200:
                 return
         except urllib3.exceptions.HTTPError:
             time.sleep(0.2)
     raise AssertionError("the server does not answer")
 
 
-def ask(url):
+def get(url):
     """Ask as a load balancer does: who does not answer in 15 s is taken for dead."""
     return urllib3.request("GET", url, retries=False, timeout=15)
 
 
 def test_health_names_it_and_what_to_do(base_url):
-    answers = [ask(f"{base_url}/health") for _ in range(3)]
+    answers = [get(f"{base_url}/health") for _ in range(3)]
 
     for answer in answers:
-        told = answer.json()
+        body = answer.json()
         assert answer.status == 503
-        assert told["dependencies"] == {"database": "down", "broker": "ok", "cache": "ok"}
-        assert told["background"] == {"worker": "unknown", "schedule": "unknown"}
-        assert "DATABASE_URL" in told["detail"]
+        assert body["dependencies"] == {"database": "down", "broker": "ok", "cache": "ok"}
+        assert body["background"] == {"worker": "unknown", "schedule": "unknown"}
+        assert "DATABASE_URL" in body["detail"]
 
 
-def test_metrics_tell_what_the_process_knows(base_url):
-    text = ask(f"{base_url}/metrics").data.decode()
+def test_metrics_of_the_process_are_served_without_the_database(base_url):
+    text = get(f"{base_url}/metrics").data.decode()
 
     found = {family.name: family for family in text_string_to_metric_families(text)}
     assert found["spot_optimizer_rows_readable"].samples[0].value == 0

@@ -14,7 +14,7 @@ from sandbox import tasks
 from sandbox.testing import a_session, an_evaluation
 from spot_optimizer.operations import services
 from spot_optimizer.operations.jobs import cleanup_old_job_runs
-from spot_optimizer.operations.queries import jobs, what_it_did
+from spot_optimizer.operations.queries import jobs, result_text
 
 MARK = "PLANTED/secret+of/nobody+0123456789abcdef"
 
@@ -24,10 +24,10 @@ def fails(secret, *, token):
     raise ValueError(f"{secret} {token} is wrong")
 
 
-def run_of(asked, *, state="SUCCESS"):
+def run_of(result, *, state="SUCCESS"):
     give_up_at = time.monotonic() + 20
     while time.monotonic() < give_up_at:
-        run = TaskResult.objects.filter(task_id=asked.id, status=state).first()
+        run = TaskResult.objects.filter(task_id=result.id, status=state).first()
         if run:
             return run
         time.sleep(0.05)
@@ -37,13 +37,13 @@ def run_of(asked, *, state="SUCCESS"):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("worker")
 class TestARealWorker:
-    def test_keeps_what_a_run_did_when_and_where(self):
+    def test_stores_the_result_time_and_worker_of_a_run(self):
         before = timezone.now()
         a_session(ttl_minutes=15, now=before - timedelta(minutes=16))
 
         run = run_of(tasks.cleanup_expired_sessions.delay())
 
-        assert what_it_did(run).startswith("expired 1, cleaned up 0, given up 0, failed 0")
+        assert result_text(run).startswith("expired 1, cleaned up 0, given up 0, failed 0")
         assert before <= run.date_created <= run.date_done <= timezone.now()
         assert run.task_name == "sandbox.cleanup_expired_sessions"
         assert run.worker
@@ -57,12 +57,12 @@ class TestARealWorker:
         ],
     )
     def test_knows_what_each_job_returns(self, job, did):
-        assert what_it_did(run_of(job.delay())) == did
+        assert result_text(run_of(job.delay())) == did
 
-    def test_keeps_neither_arguments_nor_words_of_a_failure(self):
+    def test_stores_neither_arguments_nor_exception_messages(self):
         run = run_of(fails.delay(MARK, token=MARK), state="FAILURE")
 
-        assert what_it_did(run) == "ValueError"
+        assert result_text(run) == "ValueError"
         [row] = TaskResult.objects.filter(pk=run.pk).values_list()
         assert MARK not in str(row)
         assert run.traceback is None
@@ -74,7 +74,7 @@ class TestARealWorker:
 
         assert list(TaskResult.objects.all()) == [marker]
 
-    def test_a_run_that_was_asked_for_by_hand_is_the_jobs_last_one(self):
+    def test_a_manual_run_is_the_last_run_of_its_job(self):
         job, _ = PeriodicTask.objects.get_or_create(
             name="counts",
             defaults={"task": "sandbox.update_session_counts", "interval": an_interval()},
@@ -111,7 +111,7 @@ class TestOldRuns:
         assert cleanup_old_job_runs(now=timezone.now()) == 0
         assert list(TaskResult.objects.all()) == [young]
 
-    def test_are_looked_for_each_night_by_a_row_that_an_operator_may_edit(self):
+    def test_are_deleted_daily_by_a_job_that_operators_can_edit(self):
         job = PeriodicTask.objects.get(name="cleanup_old_job_runs")
 
         assert (job.task, job.enabled) == ("operations.cleanup_old_job_runs", True)
@@ -132,7 +132,7 @@ class TestLateness:
 
         assert self.a_job(last_run_at=last).is_late is is_late
 
-    def test_a_nightly_job_is_late_on_the_next_night_only(self):
+    def test_a_daily_job_is_late_only_on_the_next_day(self):
         now = timezone.now()
         three = now.replace(hour=3, minute=0, second=1)
         last = three if three <= now else three - timedelta(days=1)
@@ -152,9 +152,9 @@ class TestLateness:
         assert not job.not_picked_up
 
     def test_a_worker_that_does_not_come_is_seen(self):
-        asked_at = timezone.now() - timedelta(minutes=3)
+        enqueued_at = timezone.now() - timedelta(minutes=3)
 
-        assert self.a_job(last_run_at=asked_at).not_picked_up
+        assert self.a_job(last_run_at=enqueued_at).not_picked_up
         run = TaskResult.objects.create(task_id="x", periodic_task_name="refresh_market")
-        assert not self.a_job(last_run_at=asked_at).not_picked_up
-        assert self.a_job(last_run_at=asked_at).last_run == run
+        assert not self.a_job(last_run_at=enqueued_at).not_picked_up
+        assert self.a_job(last_run_at=enqueued_at).last_run == run

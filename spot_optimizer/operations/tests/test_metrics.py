@@ -48,7 +48,7 @@ def value(found, name, **labels):
 
 @pytest.mark.django_db(transaction=True)
 class TestRows:
-    def test_tell_what_waits_and_for_how_long(self):
+    def test_count_pending_evaluations_and_the_age_of_the_oldest(self):
         evaluation = an_evaluation()
         long_ago = timezone.now() - timedelta(minutes=7)
         Evaluation.objects.filter(pk=evaluation.pk).update(created_at=long_ago)
@@ -69,7 +69,7 @@ class TestRows:
         assert value(found, "sessions", state="active") == 1
         assert value(found, "sessions", state="ending") == 0
 
-    def test_tell_when_each_job_ran_last_and_how_it_went(self):
+    def test_show_the_last_run_of_each_job(self):
         PeriodicTask.objects.get_or_create(
             name="counts", defaults={"task": "x", "interval": an_interval(), "enabled": False}
         )
@@ -122,7 +122,7 @@ class TestRequests:
         assert 'method="other"' in text
         assert "BREW" not in text
 
-    def test_take_time(self):
+    def test_have_durations(self):
         Client().get("/health/live")
 
         assert value(scraped(), "http_request_seconds_count", route="health/live") >= 1
@@ -207,7 +207,7 @@ def test_names_have_our_prefix_and_values_no_secret_and_nobodys_id():
 
 
 @pytest.mark.django_db
-def test_a_scrape_asks_a_bounded_number_of_questions(django_assert_max_num_queries):
+def test_a_scrape_makes_a_bounded_number_of_queries(django_assert_max_num_queries):
     for _ in range(3):
         an_evaluation()
 
@@ -234,19 +234,20 @@ def test_a_worker_serves_its_own_counters(tmp_path):
 
     found = families(text)
     assert "spot_optimizer_tasks" in found
-    assert "spot_optimizer_sessions" not in found  # rows are told by web, or a sum counts twice
+    assert "spot_optimizer_sessions" not in found  # web serves them, once
     assert "REDIS_URL is not set" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize(
-    ("pool", "said"), [("threads", "cannot be used"), ("processes", "needs --pool threads")]
+    ("pool", "message"),
+    [("threads", "Cannot listen on"), ("processes", "requires --pool threads")],
 )
-def test_a_port_that_is_in_use_or_would_tell_half_stops_a_worker(tmp_path, pool, said):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+def test_a_worker_exits_if_it_cannot_serve_its_metrics(tmp_path, pool, message):
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
         done = subprocess.run(
             [sys.executable, "-m", "celery", "-A", "spot_optimizer", "worker", "--pool", pool],
             cwd=ROOT,
-            env=a_workers_environment(tmp_path, taken.getsockname()[1]),
+            env=a_workers_environment(tmp_path, occupied.getsockname()[1]),
             capture_output=True,
             text=True,
             check=False,
@@ -255,7 +256,7 @@ def test_a_port_that_is_in_use_or_would_tell_half_stops_a_worker(tmp_path, pool,
 
     assert done.returncode != 0
     assert "METRICS_PORT" in done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -59,9 +59,9 @@ def logged(platform):
 def test_one_evaluation_is_followed_from_the_request_to_the_worker(platform):
     token = platform.a_token("followed")
     own = f"{SESSIONS}/{platform.a_session(token)['session_id']}"
-    asked = {"Prefer": "respond-async", "X-Request-ID": "followed-1234"}
+    headers = {"Prefer": "respond-async", "X-Request-ID": "followed-1234"}
 
-    answer = platform.ask("POST", f"{own}/evaluate", {}, token, **asked)
+    answer = platform.ask("POST", f"{own}/evaluate", {}, token, **headers)
     where = answer.headers["Location"]
     until(
         lambda: platform.ask("GET", where, token=token).json()["state"] != "pending",
@@ -81,7 +81,7 @@ def test_one_evaluation_is_followed_from_the_request_to_the_worker(platform):
     assert any("task_id" in line for line in records)
 
 
-def test_a_job_that_is_run_by_hand_shows_what_it_did(platform):
+def test_a_manually_run_job_shows_its_result(platform):
     operator = Operator(platform)
     front_page = operator.read("/admin/")
     [path] = re.findall(
@@ -89,9 +89,9 @@ def test_a_job_that_is_run_by_hand_shows_what_it_did(platform):
         front_page,
     )
 
-    told = operator.submit(path, shown_at="/admin/")
+    text = operator.submit(path, shown_at="/admin/")
 
-    assert "Asked for a run of update_session_counts" in told
+    assert "Enqueued a run of update_session_counts" in text
     until(lambda: "corrected 0" in operator.read("/admin/"))
     runs = operator.read("/admin/django_celery_results/taskresult/")
     assert "update_session_counts" in runs
@@ -146,10 +146,10 @@ def test_a_planted_secret_is_in_nothing_that_operators_read(platform):
     pages = [operator.read(f"/admin/{path}") for path in paths]
     pages += [platform.ask("GET", path).data.decode() for path in ("/metrics", "/health")]
     stored = everything_stored(platform).decode(errors="replace")
-    told = platform.log.read_text()
+    text = platform.log.read_text()
 
     for secret in (*MARKS.values(), password, token, session["stream_ticket"]):
-        for place in (*pages, told):
+        for place in (*pages, text):
             assert secret not in place
             assert json.dumps(secret)[1:-1] not in place
         if secret != session["stream_ticket"]:  # that one is the session's own, by design
