@@ -227,8 +227,9 @@ DATABASE_OPTIONS: dict[str, Any] = (
 DATABASES = {
     "default": {
         **DATABASE,
+        "ENGINE": DATABASE["ENGINE"] if IS_SQLITE else "spot_optimizer.postgresql",
         "CONN_MAX_AGE": 0,  # the pool keeps connections; SQLite's cost nothing
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": IS_SQLITE,  # PostgreSQL's are made by our backend, less often
         "OPTIONS": {**DATABASE.get("OPTIONS", {}), **DATABASE_OPTIONS},
         # A file: threads that share SQLite's ":memory:" get "table is locked".
         "TEST": {"NAME": f"{VAR_DIR}/test.sqlite3"} if IS_SQLITE else {},
