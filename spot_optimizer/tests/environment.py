@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 
 import spot_optimizer
-from spot_optimizer.bootstrap.secrets import check_environment, make_missing_secrets
+from spot_optimizer.bootstrap.secrets import check_environment, generate_missing_secrets
 
 SETTINGS = "spot_optimizer.settings"
 
@@ -24,7 +24,7 @@ def startup_error(environment: Mapping[str, str]) -> str:
         mock.patch("django.conf.settings", LazySettings()),
     ):
         sys.modules.pop(SETTINGS)
-        make_missing_secrets()
+        generate_missing_secrets()
         with pytest.raises(SystemExit) as refusal:
             check_environment()
     return str(refusal.value.code)

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from spot_optimizer.bootstrap.secrets import make_missing_secrets
+from spot_optimizer.bootstrap.secrets import generate_missing_secrets
 from spot_optimizer.tests.environment import startup_error
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_the_first_start_makes_secrets_once_for_its_owner_only(tmp_path):
     first = manage("check", **bare)
     made = (tmp_path / "var" / "secrets.env").read_text()
     with mock.patch.dict(os.environ, bare, clear=True):
-        make_missing_secrets()
+        generate_missing_secrets()
 
     assert first.returncode == 0, first.stderr
     assert (tmp_path / "var" / "secrets.env").read_text() == made
