@@ -1,10 +1,13 @@
 """Rules about the code base itself."""
 
 import ast
+import itertools
 import os
+import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from unittest import mock
 
@@ -31,15 +34,59 @@ PRODUCTION = {
 }
 
 
-def test_functions_and_modules_keep_to_the_budget():
+# Words with too many meanings to name anything by; style.md, section 0.
+BANNED = set(
+    [
+        "told",
+        "said",
+        "say",
+        "says",
+        "tell",
+        "tells",
+        "asked",
+        "ask",
+        "asks",
+        "asking",
+        "words",
+        "keep",
+        "keeps",
+        "kept",
+        "take",
+        "takes",
+        "taken",
+        "reach",
+        "reached",
+        "cover",
+        "covers",
+        "alike",
+        "glance",
+        "night",
+        "nudge",
+        "nudges",
+        "thaw",
+        "bar",
+        "this",
+    ]
+)
+BANNED_PAIRS = {("give", "back"), ("hand", "on"), ("lay", "out")}
+PYTHON_FILES = [
+    path
+    for folder in [*APPS, "bench", "drills", "docs"]
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "migrations" not in path.parts
+]
+
+
+def test_functions_and_modules_stay_within_the_size_budget():
     sizes = {}
     for path in SOURCES:
         text = path.read_text()
-        if path.name not in ("settings.py",):
+        if path.name != "settings.py":
             assert text.count("\n") <= 300, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                sizes[f"{path.relative_to(ROOT)}:{node.name}"] = _size(node)
+                # By line: a module has many functions named __init__, get or as_dict.
+                sizes[f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"] = _size(node)
 
     too_long = {name: size for name, size in sizes.items() if size > 40}
 
@@ -53,6 +100,67 @@ def _size(node):
     if ast.get_docstring(node):
         lines -= node.body[0].end_lineno - node.body[0].lineno + 1
     return lines
+
+
+def test_no_identifier_uses_a_banned_word():
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in PYTHON_FILES
+        for name in sorted({path.stem, *_defined_names(path)})
+        if _is_banned(name)
+    ]
+
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "name", ["told", "_say_why", "PoolShape", "giveBack", "lay_out", "KEEP_FOR", "hand_on_jobs"]
+)
+def test_banned_words_are_found_within_names(name):
+    assert _is_banned(name)
+
+
+@pytest.mark.parametrize("name", ["toolbar", "essay", "shape", "tasks", "keyword", "backing"])
+def test_other_words_that_contain_a_banned_one_are_allowed(name):
+    assert not _is_banned(name)
+
+
+def _defined_names(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.arg():
+                yield node.arg
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.attr
+            case ast.alias(asname=str()):
+                yield node.asname
+
+
+def _is_banned(name):
+    parts = [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+    has_pair = any(pair in BANNED_PAIRS for pair in itertools.pairwise(parts))
+    return has_pair or bool(BANNED & set(parts)) or name.endswith("Shape")
+
+
+def test_no_folder_holds_more_files_than_a_reader_can_scan():
+    files = [path for path in _tracked_files() if not {"tests", "migrations"} & set(path.parts)]
+    counts = Counter(path.parent for path in files if path.name != "__init__.py")
+
+    assert counts.pop(Path("spot_optimizer")) <= 10
+    assert {str(folder): count for folder, count in counts.items() if count > 16} == {}
+
+
+def _tracked_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout: nothing tells the project's files from others")
+    return [Path(name) for name in listed.stdout.split("\0") if name]
 
 
 @pytest.mark.django_db
