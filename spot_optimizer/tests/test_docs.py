@@ -7,16 +7,30 @@ import pytest
 from django.core.management import get_commands
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "bench/README.md"]
+DOCUMENTS = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "bench/README.md",
+    ROOT / "drills/README.md",
+]
 EXAMPLE = (ROOT / ".env.example").read_text()
 
-documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+documents = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 @documents
 def test_tests_it_names_are_there(document):
     for path, name in re.findall(r"`([\w/]+\.py)::(\w+)`", document.read_text()):
         assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
+
+
+@documents
+def test_files_and_folders_it_names_are_there(document):
+    project = "spot_optimizer|accounts|sandbox|lab|streaming|bench|drills|docs"
+    for path in re.findall(rf"`((?:{project})/[\w/.]*\w/?)", document.read_text()):
+        assert (ROOT / path).exists(), path
 
 
 @documents
