@@ -35,39 +35,11 @@ PRODUCTION = {
 
 
 # Words with too many meanings to name anything by; style.md, section 0.
-BANNED = set(
-    [
-        "told",
-        "said",
-        "say",
-        "says",
-        "tell",
-        "tells",
-        "asked",
-        "ask",
-        "asks",
-        "asking",
-        "words",
-        "keep",
-        "keeps",
-        "kept",
-        "take",
-        "takes",
-        "taken",
-        "reach",
-        "reached",
-        "cover",
-        "covers",
-        "alike",
-        "glance",
-        "night",
-        "nudge",
-        "nudges",
-        "thaw",
-        "bar",
-        "this",
-    ]
-)
+BANNED = {
+    *("told", "said", "say", "says", "tell", "tells", "asked", "ask", "asks", "asking", "words"),
+    *("keep", "keeps", "kept", "take", "takes", "taken", "reach", "reached", "cover", "covers"),
+    *("alike", "glance", "night", "nudge", "nudges", "thaw", "bar", "this"),
+}
 BANNED_PAIRS = {("give", "back"), ("hand", "on"), ("lay", "out")}
 PYTHON_FILES = [
     path
