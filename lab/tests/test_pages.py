@@ -94,7 +94,7 @@ class TestWhoSeesWhat:
         for path in ("/lab", PAGE):
             page = client.get(path)
             assert page.status_code == 200
-            assert "that takes the role lab or admin, and yours is User" in text_of(page)
+            assert "you need the role lab or admin; yours is User" in text_of(page)
             assert not re.findall(r'action="/lab/[^"]*(?:stage|model)"', page.content.decode())
 
     @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ class TestWhoSeesWhat:
         answer = client.post(path.format(model=model.pk), body)
 
         assert answer.status_code == 403
-        assert "Ask an admin for another" in text_of(answer)
+        assert "Ask an administrator for another" in text_of(answer)
         assert the("challenger") == model
         assert config_of(client).pipeline_mode == "CLUSTER_FULL"
 
@@ -151,7 +151,7 @@ class TestModels:
         page = text_of(a_browser().get("/lab"))
 
         assert "home-made" in page
-        assert "No figures are registered for this model" in page
+        assert "No metrics are registered for this model" in page
 
     def test_show_figures_of_periods_that_nobody_has_named(self):
         figures = {"autumn_of_2027": {"auc": 0.5, "brier_skill": None}, "note": "by hand"}
@@ -213,7 +213,7 @@ class TestModels:
 
         page = text_of(a_browser().get("/lab"))
 
-        assert "that local file is asked before the champion" in page
+        assert "that local file is used instead of the champion" in page
         assert "secret-place" not in page
 
 
@@ -232,7 +232,7 @@ class TestOnesInstances:
     def test_without_any_the_page_explains_the_next_step(self):
         page = a_browser(has_instance=False).get("/lab")
 
-        assert "An instance comes here with its first session" in text_of(page)
+        assert "An instance is listed here after its first session" in text_of(page)
         assert 'href="/sessions/new"' in page.content.decode()
 
     def test_the_number_of_queries_does_not_depend_on_the_rows(self):
@@ -439,7 +439,7 @@ class TestExperiments:
     def test_without_any_the_page_explains_the_next_step(self):
         page = text_of(a_browser().get(PAGE))
 
-        assert "evaluate this instance in its session, once with each model" in page
+        assert "Evaluate this instance in its session with each model" in page
 
     def test_a_fallback_model_is_shown(self):
         client = a_browser()

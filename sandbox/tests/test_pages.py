@@ -90,7 +90,7 @@ class TestHome:
         page = seen(client.get("/"))
 
         assert session.state == "active"  # the sweep has not been there yet
-        assert "No session is active." in page
+        assert "No active sessions." in page
         assert "Recently ended" in page
         assert "Expired" in page
 
@@ -118,7 +118,7 @@ class TestHome:
         assert last.decision == "SWITCH"
         assert f"Switch to {target['instance_type']} in {target['availability_zone']}, spot" in page
         monthly = usd(last.outcome["projected_savings"]["monthly"])  # as the session's page has it
-        assert f"saves {monthly} a month, evaluated just now" in page
+        assert f"saves {monthly} per month, evaluated just now" in page
 
     def test_says_that_an_evaluation_goes_on(self, client, user):
         an_evaluation(a_session(user=user))

@@ -192,7 +192,7 @@ class TestADecision:
 
         told = text_of(answer)
         assert f"{decision} {decision.capitalize()}" in told
-        assert ("Saves a month" in told) == (decision != "STAY")
+        assert ("Savings per month" in told) == (decision != "STAY")
         assert "decision-icon" in answer.content.decode()
 
 
@@ -202,7 +202,7 @@ def test_an_evaluation_with_keys_that_do_not_work_asks_for_others(aws):
     evaluated(session)
 
     told = text_of(shown(session))
-    assert "This evaluation came to no decision" in told
+    assert "This evaluation failed without a decision" in told
     assert "Open a new session with valid keys" in told
     assert "evaluate again" not in told
 
@@ -214,7 +214,7 @@ def test_a_failed_evaluation_says_why_and_what_to_do(aws):
     evaluated(session)
 
     told = text_of(shown(session))
-    assert "This evaluation came to no decision" in told
+    assert "This evaluation failed without a decision" in told
     assert "evaluate again" in told
     assert 'data-stage="input" data-status="stopped"' in shown(session).content.decode()
 
@@ -238,7 +238,7 @@ def test_a_session_whose_time_is_over_offers_a_new_one():
     told = text_of(shown(session))
 
     assert "New session" in told
-    assert "Time is over" in told
+    assert "Expired" in told
 
 
 def test_an_ended_session_keeps_what_it_found_out_and_its_audit_trail(market):
@@ -252,7 +252,7 @@ def test_an_ended_session_keeps_what_it_found_out_and_its_audit_trail(market):
 
     assert session.state == SandboxSession.State.ENDED
     assert decision in told
-    assert "evaluates nothing any more" in told
+    assert "no longer evaluates" in told
     assert "Session ended" in told
     assert "credentials erased" in told
 

@@ -76,7 +76,7 @@ class TestSignIn:
         await page.goto("/sessions/new")
 
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
         await page.keyboard.press("Enter")
         await page.keyboard.press("Tab")
         await expect(page.get_by_label("E-mail")).to_be_focused()
@@ -122,18 +122,18 @@ async def test_registering_leads_to_an_empty_home_that_says_what_to_do(new_page,
     pages.expect("status 400")
     page = await new_page(phone=True)
     await page.goto("/sign-in")
-    await page.get_by_role("link", name="Make an account").click()
+    await page.get_by_role("link", name="Create an account").click()
 
     await page.get_by_label("E-mail").fill("grace@example.com")
     await page.get_by_label("User name").fill("grace hopper")
     await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Make an account").click()
+    await page.get_by_role("button", name="Create an account").click()
     await page.get_by_role("alert").get_by_role("link", name="User name").click()
     await expect(page.get_by_label("User name")).to_be_focused()
     await page.keyboard.press("Control+A")
     await page.keyboard.type("grace")
     await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Make an account").click()
+    await page.get_by_role("button", name="Create an account").click()
 
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sessions")
     await expect(page.get_by_role("button", name="Try it on a demo instance")).to_be_visible()
@@ -151,7 +151,7 @@ class TestHome:
         await page.clock.run_for("01:00:00")
         await expect(left).to_have_text(re.compile("^5[89]\\sminutes left$"))
         await page.clock.run_for("01:00:00")
-        await expect(left).to_have_text("Time is over")
+        await expect(left).to_have_text("Expired")
 
     async def test_one_click_opens_a_session_for_a_demo_instance(self, page, person, platform):
         await page.goto("/")

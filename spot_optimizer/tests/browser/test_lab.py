@@ -76,7 +76,7 @@ async def test_a_promotion_is_asked_back_and_done_by_keys_alone(new_page, new_pe
     await expect(page.get_by_role("status")).to_have_text(f"{name} is champion now.")
     card = page.get_by_role("article", name=name)
     await expect(card.locator(".pill").first).to_have_text("Champion")
-    await expect(page.get_by_role("region", name="Changes of stage")).to_contain_text(name)
+    await expect(page.get_by_role("region", name="Stage changes")).to_contain_text(name)
 
 
 async def test_a_model_is_assigned_and_judges_the_next_evaluation(

@@ -179,9 +179,9 @@ async def test_candidates_are_searched_and_the_rejected_ones_say_why(
     await page.get_by_text(f"Rejected ({rejected})").click()
     await expect(page.locator("[data-shown]")).to_have_text(f"100 of {rejected} rejected pools")
     reasons = await column(page, 9)
-    await page.get_by_label("Find a type or zone").fill("t3.large")
+    await page.get_by_label("Search by type or zone").fill("t3.large")
     found = await column(page, 1)
-    await page.get_by_label("Find a type or zone").fill("no such type")
+    await page.get_by_label("Search by type or zone").fill("no such type")
 
     assert all(reason and not reason.startswith("Would") for reason in reasons)
     assert found
@@ -198,7 +198,7 @@ async def test_the_risk_chart_marks_both_pools_and_is_walked_by_keys(page, evalu
     await chart.focus()
     await chart.press("ArrowRight")
 
-    said = page.locator("[data-part=candidates] [data-said]")
+    said = page.locator("[data-part=candidates] [data-announcement]")
     await expect(said).to_contain_text("/h")
     await expect(chart.locator(".tooltip")).to_be_visible()
     await chart.press("Escape")
@@ -212,7 +212,7 @@ async def test_the_price_chart_steps_at_what_the_api_knows(page, platform, perso
     card = page.locator("[data-part=prices]")
 
     await expect(card.locator(".steps")).to_have_count(2)
-    await card.get_by_text("The same as a table").click()
+    await card.get_by_text("Show as a table").click()
     newest = card.locator("tbody tr", has_text=target["instance_type"]).first
     await expect(newest).to_contain_text(formats.hourly(target["price"]))
 
@@ -222,16 +222,16 @@ async def test_the_log_is_filtered_by_type_level_and_text(page, platform, person
     stored = platform.lines(evaluated["session_id"], person.token)
     filters = [line for line in stored if line.get("log_type") == "FILTER"]
 
-    await page.get_by_label("Type of line").select_option("FILTER")
+    await page.get_by_label("Log type").select_option("FILTER")
     await expect(page.locator(".log-line")).to_have_count(len(filters))
-    await page.get_by_label("Text in a line").fill("kept")
+    await page.get_by_label("Search in lines").fill("kept")
     some = await shown_lines(page)
-    await page.get_by_label("Least level").select_option("ERROR")
+    await page.get_by_label("Minimum level").select_option("ERROR")
 
     assert 0 < len(some) < len(filters)
     assert all("kept" in line["text"].lower() for line in some)
     await expect(page.get_by_text("No line matches.")).to_be_visible()
-    await page.get_by_role("button", name="Clear the filters").click()
+    await page.get_by_role("button", name="Clear filters").click()
     await expect(page.locator(".log-line")).to_have_count(len(stored))
 
 
@@ -321,7 +321,7 @@ async def test_an_earlier_evaluation_is_looked_at_and_left_again(page, evaluated
     await page.locator(f"a[data-evaluation='{first}']").click()
     await expect(decision).to_have_attribute("data-evaluation", first)
     await expect(page).to_have_url(re.compile(f"evaluation={first}"))
-    await page.get_by_role("link", name="Show the newest").click()
+    await page.get_by_role("link", name="Show the latest").click()
 
     await expect(decision).to_have_attribute("data-evaluation", second)
 
@@ -334,7 +334,7 @@ async def test_what_aws_refuses_is_said_with_what_to_do(page, pages, platform, e
     await page.get_by_role("button", name="Evaluate", exact=True).click()
 
     decision = page.locator("[data-part=decision]")
-    await expect(decision).to_contain_text("came to no decision")
+    await expect(decision).to_contain_text("failed without a decision")
     await expect(decision.locator("[data-error]")).to_contain_text("DescribeInstances")
     await expect(decision).to_contain_text("What to do")
     await expect(page.locator(".stage").first).to_have_attribute("data-status", "stopped")
@@ -378,7 +378,7 @@ async def test_the_policy_is_copied(page, platform, person, session):
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await visit(page, session)
 
-    await page.get_by_text("The IAM policy this session needs").click()
+    await page.get_by_text("IAM policy required by this session").click()
     await page.get_by_role("button", name="Copy").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
 
@@ -391,7 +391,7 @@ async def test_a_session_is_ended_after_a_question(page, platform, person, sessi
 
     await page.get_by_role("button", name="End session").click()
     dialog = page.get_by_role("dialog")
-    await dialog.get_by_role("button", name="Keep it").click()
+    await dialog.get_by_role("button", name="Cancel").click()
     still = api(platform, person, session, "")["state"]
     await page.get_by_role("button", name="End session").click()
     await dialog.get_by_role("button", name="End session").click()
@@ -400,7 +400,7 @@ async def test_a_session_is_ended_after_a_question(page, platform, person, sessi
     assert still == "active"
     await expect(page.get_by_role("link", name="New session")).to_be_visible()
     await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_have_count(0)
-    await expect(page.locator(".log-line").last).to_contain_text("The session is over (ended)")
+    await expect(page.locator(".log-line").last).to_contain_text("Session ended (ended)")
     assert api(platform, person, session, "")["state"] == "ended"
 
 

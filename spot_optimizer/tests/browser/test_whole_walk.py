@@ -27,12 +27,12 @@ async def test_from_nothing_to_a_decision_and_out_again(new_page, checked, look)
 
     await page.goto("/lab")
     await checked(page)
-    await page.get_by_role("link", name="Make an account").click()
+    await page.get_by_role("link", name="Create an account").click()
     await checked(page)
     await page.get_by_label("E-mail").fill(f"{name}@example.com")
     await page.get_by_label("User name").fill(name)
     await page.get_by_label("Password").fill("SecurePassword123")
-    await page.get_by_role("button", name="Make an account").click()
+    await page.get_by_role("button", name="Create an account").click()
 
     await expect(page).to_have_url(re.compile("/lab$"))  # where they wanted to go
     await expect(page.get_by_text("An instance comes here with its first session.")).to_be_visible()

@@ -1,7 +1,7 @@
-// The one way from a page to the API: JSON both ways, by session cookie, errors as a Refusal.
+// Requests from pages to the API: JSON, authenticated by the session cookie.
 
-export class Refusal extends Error {
-  /** What the API said no with; `detail` is a sentence for the user, `code` is for programs. */
+export class ApiError extends Error {
+  /** An error response; `detail` is a message for the user, `code` is for programs. */
   constructor(status, { code, detail, errors = {} }) {
     super(detail);
     Object.assign(this, { status, code, detail, errors });
@@ -12,26 +12,26 @@ const UNREACHABLE = {
   code: "unreachable",
   detail: "The server cannot be reached. Check your connection, then try again.",
 };
-const UNREADABLE = {
+const INVALID_RESPONSE = {
   code: "error",
-  detail: "The server gave an answer that cannot be read. Try again in a moment.",
+  detail: "The server sent an invalid response. Try again in a moment.",
 };
 
 /**
- * Ask the API. Returns what it answers (null for nothing), with the status and headers beside it.
- * Throws a Refusal; somebody who is no longer signed in is led to the sign-in page first.
+ * Send a request to the API. Return the body (null if empty), status and headers of the response.
+ * Throw an ApiError for an error response; after a 401, also go to the sign-in page.
  */
-export async function ask(method, path, body, { headers = {}, signal } = {}) {
-  const answer = await send(method, path, body, headers, signal);
-  const told = await read(answer);
-  if (answer.ok) return { body: told, status: answer.status, headers: answer.headers };
-  if (answer.status === 401) signIn();
-  throw new Refusal(answer.status, told?.code ? told : UNREADABLE);
+export async function request(method, path, body, { headers = {}, signal } = {}) {
+  const response = await send(method, path, body, headers, signal);
+  const data = await read(response);
+  if (response.ok) return { body: data, status: response.status, headers: response.headers };
+  if (response.status === 401) signIn();
+  throw new ApiError(response.status, data?.code ? data : INVALID_RESPONSE);
 }
 
-export const get = async (path, options) => (await ask("GET", path, undefined, options)).body;
+export const get = async (path, options) => (await request("GET", path, undefined, options)).body;
 export const post = async (path, body = {}, options) =>
-  (await ask("POST", path, body, options)).body;
+  (await request("POST", path, body, options)).body;
 
 export function signIn() {
   const here = location.pathname + location.search;
@@ -39,30 +39,30 @@ export function signIn() {
 }
 
 async function send(method, path, body, headers, signal) {
-  const all = { Accept: "application/json", ...headers };
-  if (method !== "GET") all["X-CSRFToken"] = csrfToken();
-  if (body !== undefined) all["Content-Type"] = "application/json";
+  const allHeaders = { Accept: "application/json", ...headers };
+  if (method !== "GET") allHeaders["X-CSRFToken"] = csrfToken();
+  if (body !== undefined) allHeaders["Content-Type"] = "application/json";
   try {
     return await fetch(path, {
       method,
-      headers: all,
+      headers: allHeaders,
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
       signal,
     });
-  } catch (failure) {
-    if (failure.name === "AbortError") throw failure;
-    throw new Refusal(0, UNREACHABLE);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, UNREACHABLE);
   }
 }
 
-async function read(answer) {
-  const text = await answer.text();
+async function read(response) {
+  const text = await response.text();
   if (!text) return null;
   try {
     return JSON.parse(text);
   } catch {
-    if (answer.ok) throw new Refusal(answer.status, UNREADABLE);
+    if (response.ok) throw new ApiError(response.status, INVALID_RESPONSE);
     return null;
   }
 }

@@ -1,4 +1,4 @@
-// Counts down every <time data-countdown>, in the words the server began with.
+// Updates every <time data-countdown> each second, in the format of the server's `timeuntil`.
 
 const clocks = [...document.querySelectorAll("time[data-countdown]")];
 const STEPS = [
@@ -8,20 +8,20 @@ const STEPS = [
 ];
 
 function left(seconds) {
-  if (seconds <= 0) return "Time is over";
-  if (seconds < 60) return `${some(Math.ceil(seconds), "second")} left`;
+  if (seconds <= 0) return "Expired";
+  if (seconds < 60) return `${quantity(Math.ceil(seconds), "second")} left`;
   const first = STEPS.findIndex(([length]) => seconds >= length);
-  const words = [];
+  const parts = [];
   let rest = seconds;
   for (const [length, name] of STEPS.slice(first, first + 2)) {
     const count = Math.floor(rest / length);
-    if (count) words.push(some(count, name));
+    if (count) parts.push(quantity(count, name));
     rest -= count * length;
   }
-  return `${words.join(", ")} left`;
+  return `${parts.join(", ")} left`;
 }
 
-const some = (count, name) => `${count}\u00a0${name}${count === 1 ? "" : "s"}`;
+const quantity = (count, name) => `${count}\u00a0${name}${count === 1 ? "" : "s"}`;
 
 function tick() {
   for (const clock of clocks) {

@@ -1,21 +1,21 @@
-// Small help with the form for a new session; it works without.
+// Optional help with the form for a new session.
 
 const form = document.querySelector(".session-form");
 const zone = form.elements.availability_zone;
 const region = form.elements.aws_region;
 
-// "us-east-1a" names its region: fill it in, unless somebody has chosen another. While it is typed:
-// later, a click into the region's field would already be under way.
+// Fill in the Region from the Availability Zone ("us-east-1a") unless the user has entered another.
+// On "input", not on "change": that would fire while the user clicks into the Region field.
 let filled = "";
 zone.addEventListener("input", () => {
-  const named = zone.value.trim().match(/^[a-z]{2}(?:-[a-z]+)+-\d+(?=[a-z]$)/);
-  const isOurs = [filled, ""].includes(region.value.trim());
-  if (named && isOurs) region.value = filled = named[0];
+  const match = zone.value.trim().match(/^[a-z]{2}(?:-[a-z]+)+-\d+(?=[a-z]$)/);
+  const isUnedited = [filled, ""].includes(region.value.trim());
+  if (match && isUnedited) region.value = filled = match[0];
 });
 
-// Sending twice would open two sessions.
+// A second submit would open a second session.
 form.addEventListener("submit", (event) => {
-  if (form.dataset.sent) event.preventDefault();
-  form.dataset.sent = "yes";
+  if (form.dataset.submitted) event.preventDefault();
+  form.dataset.submitted = "yes";
 });
-addEventListener("pageshow", () => delete form.dataset.sent);
+addEventListener("pageshow", () => delete form.dataset.submitted);

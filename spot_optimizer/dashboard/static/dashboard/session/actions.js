@@ -1,109 +1,109 @@
-// Evaluate and End session: the two things this page asks the platform to do.
+// The page's two actions: Evaluate and End session.
 
-import { ask, get } from "../api.js";
+import { get, request } from "../api.js";
 
-const LOOK_EVERY = 2000; // [ms]
-const LOOKS = 60;
+const POLL_INTERVAL = 2000; // [ms]
+const MAX_POLLS = 60;
 
 const TITLES = {
   0: "The server did not answer",
   404: "Not found",
   409: "Not possible now",
   429: "Too many requests",
-  503: "Not available right now",
+  503: "Service unavailable",
 };
 const FAILED = ["no_prices", "no_candidates", "overdue", "instance_not_running"];
 
 export class Actions {
   #data;
   #notice;
-  #done;
+  #onChange;
   isEvaluating = false;
 
-  /** `done()` is called when something may have changed on the server. */
-  constructor(data, done) {
+  /** `onChange()` is called when data may have changed on the server. */
+  constructor(data, onChange) {
     this.#data = data;
-    this.#done = done;
+    this.#onChange = onChange;
     this.#notice = document.getElementById("notice");
-    document.addEventListener("click", (event) => this.#clicked(event));
+    document.addEventListener("click", (event) => this.#onClick(event));
   }
 
-  #clicked(event) {
+  #onClick(event) {
     const name = event.target.closest("[data-action]:not([aria-disabled=true])")?.dataset.action;
     const dialog = document.getElementById("end-dialog");
     if (name === "evaluate") this.evaluate();
     if (name === "end") dialog.showModal();
-    if (name === "keep") dialog.close();
-    if (name === "really-end") this.end(dialog);
+    if (name === "cancel") dialog.close();
+    if (name === "confirm-end") this.end(dialog);
   }
 
   async evaluate() {
     if (this.isEvaluating) return;
-    this.#begin(true);
+    this.#setEvaluating(true);
     try {
-      const { body, status, headers } = await ask("POST", this.#data.evaluate_url, {});
-      const told = status === 202 ? await settled(headers.get("Location")) : body;
-      if (told?.state === "pending") this.say("info", "Still running", STILL_RUNNING);
-    } catch (refusal) {
-      this.#refused(refusal);
+      const { body, status, headers } = await request("POST", this.#data.evaluate_url, {});
+      const evaluation = status === 202 ? await settled(headers.get("Location")) : body;
+      if (evaluation?.state === "pending") this.notify("info", "Still running", STILL_RUNNING);
+    } catch (error) {
+      this.#showError(error);
     } finally {
-      this.#begin(false);
+      this.#setEvaluating(false);
     }
   }
 
   async end(dialog) {
-    const button = dialog.querySelector("[data-action=really-end]");
+    const button = dialog.querySelector("[data-action=confirm-end]");
     button.disabled = true;
     try {
-      await ask("DELETE", this.#data.session_url);
-      this.hush();
-    } catch (refusal) {
-      this.#refused(refusal);
+      await request("DELETE", this.#data.session_url);
+      this.clearNotice();
+    } catch (error) {
+      this.#showError(error);
     } finally {
       button.disabled = false;
       dialog.close();
-      this.#done();
+      this.#onChange();
     }
   }
 
-  say(tone, title, detail) {
+  notify(tone, title, detail) {
     this.#notice.dataset.tone = tone;
     this.#notice.querySelector("[data-title]").textContent = title;
     this.#notice.querySelector("[data-detail]").textContent = detail;
     this.#notice.hidden = false;
   }
 
-  hush() {
+  clearNotice() {
     this.#notice.hidden = true;
   }
 
-  #begin(isEvaluating) {
+  #setEvaluating(isEvaluating) {
     this.isEvaluating = isEvaluating;
-    if (isEvaluating) this.hush();
-    this.#done();
+    if (isEvaluating) this.clearNotice();
+    this.#onChange();
   }
 
-  #refused({ status, code = "", detail = "Load this page again." }) {
-    // An evaluation that was tried and failed is shown as what it is: no need to say it twice.
+  #showError({ status, code = "", detail = "Reload the page." }) {
+    // The decision card already shows the error of a failed evaluation.
     const isShown = status === 502 || status === 504 || FAILED.includes(code);
-    if (!isShown) this.say("bad", TITLES[status] ?? "That did not work", detail);
+    if (!isShown) this.notify("bad", TITLES[status] ?? "Request failed", detail);
   }
 }
 
 const STILL_RUNNING =
-  "The evaluation takes longer than usual. It goes on; its lines and its decision appear here.";
+  "The evaluation takes longer than usual and continues. Its lines and decision will appear here.";
 
-/** Look until an evaluation is settled, through a server that is away for a while. */
+/** Poll until an evaluation is settled, ignoring a temporarily unavailable server. */
 async function settled(path) {
-  let told = null;
-  for (let look = 0; look < LOOKS; look += 1) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+  let evaluation = null;
+  for (let poll = 0; poll < MAX_POLLS; poll += 1) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
     try {
-      told = await get(path);
-    } catch (refusal) {
-      if (refusal.status && refusal.status < 500) throw refusal;
+      evaluation = await get(path);
+    } catch (error) {
+      if (error.status && error.status < 500) throw error;
     }
-    if (told && told.state !== "pending") return told;
+    if (evaluation && evaluation.state !== "pending") return evaluation;
   }
-  return told ?? { state: "pending" };
+  return evaluation ?? { state: "pending" };
 }

@@ -1,6 +1,6 @@
-// What a screen reader hears of the stream: what matters at once, the rest as a count now and then.
+// Screen reader announcements: important lines at once, others as a count every few seconds.
 
-const PAUSE = 8000; // [ms]
+const INTERVAL = 8000; // [ms]
 
 export class Announcer {
   #element;
@@ -11,17 +11,17 @@ export class Announcer {
     this.#element = element;
   }
 
-  say(text) {
+  announce(text) {
     this.#count = 0;
     this.#element.textContent = text;
   }
 
-  /** Count a line; a burst of them is one sentence. */
+  /** Count a line; lines within a pause are announced together. */
   line() {
     this.#count += 1;
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      if (this.#count) this.say(`${this.#count} new lines in the log.`);
-    }, PAUSE);
+      if (this.#count) this.announce(`${this.#count} new lines in the log.`);
+    }, INTERVAL);
   }
 }

@@ -1,4 +1,4 @@
-// All pools of an evaluation: a table to sort and search, and the chart of price against risk.
+// All pools of an evaluation: a sortable, searchable table and a chart of price against risk.
 
 import { get } from "../api.js";
 import { el } from "./dom.js";
@@ -9,90 +9,90 @@ const ROWS = 100;
 
 export class Candidates {
   #card;
-  #words;
-  #told;
+  #texts;
+  #evaluation;
   #chart;
   #sort = { key: "expected_cost", isDown: false };
   #kind = "kept";
-  #most = ROWS;
+  #limit = ROWS;
 
-  /** `words` say why a pool was rejected, by reason. */
-  constructor(card, words) {
+  /** `texts` maps rejection codes to texts. */
+  constructor(card, texts) {
     this.#card = card;
-    this.#words = words;
+    this.#texts = texts;
     const box = card.querySelector("[data-chart]");
-    this.#chart = new RiskChart(box, card.querySelector("[data-said]"));
+    this.#chart = new RiskChart(box, card.querySelector("[data-announcement]"));
     this.#on("[data-sort]", "click", ({ currentTarget }) => this.#sortBy(currentTarget.dataset.sort));
     this.#on("[name=kind]", "change", ({ currentTarget }) => this.#choose(currentTarget.value));
-    this.#on("[name=find]", "input", () => this.#again());
+    this.#on("[name=find]", "input", () => this.#refresh());
     this.#on("[data-more]", "click", () => this.#more());
   }
 
-  /** Fetch all pools: the page brings the ten best only. */
+  /** Fetch all pools; the page contains only the top ten. */
   async load(path) {
-    const say = (text) => (this.#card.querySelector("[data-message]").textContent = text);
+    const setMessage = (text) => (this.#card.querySelector("[data-message]").textContent = text);
     try {
-      this.#told = await get(path);
+      this.#evaluation = await get(path);
       this.#card.querySelector("[data-tools]").hidden = false;
-      this.#again();
-      say("");
-    } catch (refusal) {
-      say(`Only the ten best are shown. ${refusal.detail ?? "Load this page again."}`);
+      this.#refresh();
+      setMessage("");
+    } catch (error) {
+      setMessage(`Only the top ten are shown. ${error.detail ?? "Reload the page."}`);
     }
   }
 
-  #on(selector, kind, act) {
-    for (const each of this.#card.querySelectorAll(selector)) each.addEventListener(kind, act);
+  #on(selector, type, listener) {
+    for (const each of this.#card.querySelectorAll(selector)) each.addEventListener(type, listener);
   }
 
   #sortBy(key) {
     const isDown = this.#sort.key === key ? !this.#sort.isDown : false;
     this.#sort = { key, isDown };
-    if (this.#told) this.#again();
+    if (this.#evaluation) this.#refresh();
   }
 
   #choose(kind) {
     this.#kind = kind;
-    this.#again();
+    this.#refresh();
   }
 
-  #again() {
-    this.#most = ROWS;
+  #refresh() {
+    this.#limit = ROWS;
     this.#render();
     this.#chart.show(this.#inChart(), (pool) => this.#mark(pool));
   }
 
   #more() {
-    const first = this.#most;
-    this.#most += ROWS;
+    const first = this.#limit;
+    this.#limit += ROWS;
     this.#render();
     this.#card.querySelectorAll("tbody tr")[first]?.focus();
   }
 
-  #found() {
+  #matching() {
     const isRejected = this.#kind === "rejected";
     const text = this.#card.querySelector("[name=find]").value.trim().toLowerCase();
-    const found = this.#told.pools.filter(
+    const matching = this.#evaluation.pools.filter(
       (pool) => Boolean(pool.rejected_because) === isRejected && nameOf(pool).includes(text),
     );
-    return sorted(found, this.#sort, this.#words);
+    return sorted(matching, this.#sort, this.#texts);
   }
 
   #inChart() {
-    const found = this.#found();
-    const marked = [this.#told.current, this.#told.target].filter(Boolean);
-    const missing = marked.filter((pool) => !found.some((other) => isSame(pool, other)));
-    return [...missing, ...found];
+    const matching = this.#matching();
+    const marked = [this.#evaluation.current, this.#evaluation.target].filter(Boolean);
+    const missing = marked.filter((pool) => !matching.some((other) => isSame(pool, other)));
+    return [...missing, ...matching];
   }
 
   #mark(pool) {
-    if (isSame(pool, this.#told.target)) return "target";
-    return isSame(pool, this.#told.current) ? "current" : "";
+    if (isSame(pool, this.#evaluation.target)) return "target";
+    return isSame(pool, this.#evaluation.current) ? "current" : "";
   }
 
   #render() {
-    const found = this.#found();
-    const rows = found.slice(0, this.#most).map((pool) => this.#row(pool));
+    const matching = this.#matching();
+    const rows = matching.slice(0, this.#limit).map((pool) => this.#row(pool));
     this.#card.querySelector("tbody").replaceChildren(...rows);
     for (const button of this.#card.querySelectorAll("[data-sort]")) {
       const isBy = button.dataset.sort === this.#sort.key;
@@ -101,11 +101,11 @@ export class Candidates {
       else button.closest("th").removeAttribute("aria-sort");
     }
     const more = this.#card.querySelector("[data-more]");
-    more.hidden = found.length <= this.#most;
-    more.textContent = `Show ${Math.min(ROWS, found.length - this.#most)} more`;
-    const shown = Math.min(this.#most, found.length);
-    const text = `${shown} of ${found.length} ${this.#kind} pools`;
-    this.#card.querySelector("[data-shown]").textContent = found.length ? text : "No pool matches.";
+    more.hidden = matching.length <= this.#limit;
+    more.textContent = `Show ${Math.min(ROWS, matching.length - this.#limit)} more`;
+    const shown = Math.min(this.#limit, matching.length);
+    const text = `${shown} of ${matching.length} ${this.#kind} pools`;
+    this.#card.querySelector("[data-shown]").textContent = matching.length ? text : "No pool matches.";
   }
 
   #row(pool) {
@@ -122,30 +122,30 @@ export class Candidates {
         el("span", { class: "pool-where" }, `${pool.availability_zone} · ${purchase}`),
       ),
       el("td", { class: "number" }, `${pool.vcpu} · ${pool.memory_gib}`),
-      exact(pool.price, hourly),
-      exact(pool.discount, share),
-      el("td", { class: "number" }, bandOf(pool)),
-      exact(pool.crash_probability, share),
-      exact(pool.expected_cost, hourly),
-      exact(pool.score, (value) => (value == null ? UNKNOWN : value.toFixed(3))),
-      el("td", { class: "why" }, whyOf(pool, this.#words)),
+      numberCell(pool.price, hourly),
+      numberCell(pool.discount, share),
+      el("td", { class: "number" }, rateOf(pool)),
+      numberCell(pool.crash_probability, share),
+      numberCell(pool.expected_cost, hourly),
+      numberCell(pool.score, (value) => (value == null ? UNKNOWN : value.toFixed(3))),
+      el("td", { class: "why" }, reasonOf(pool, this.#texts)),
     );
   }
 }
 
-/** A cell that says a number as people read it, and in its title as it is. */
-function exact(value, format) {
+/** Return a cell with the formatted number, and the exact one in its title. */
+function numberCell(value, format) {
   return el("td", { class: "number", title: value == null ? null : String(value) }, format(value));
 }
 
-function bandOf(pool) {
+function rateOf(pool) {
   return pool.interruption_rate?.replace("-", "–").replace("%", "\u00a0%") ?? UNKNOWN;
 }
 
-function whyOf(pool, words) {
-  const why = pool.rejected_because;
-  const because = why ? `${words[why] ?? why.replaceAll("_", " ")}. ` : "";
-  return because + (pool.would_win_if ?? (because ? "" : "The choice."));
+function reasonOf(pool, texts) {
+  const code = pool.rejected_because;
+  const reason = code ? `${texts[code] ?? code.replaceAll("_", " ")}. ` : "";
+  return reason + (pool.would_win_if ?? (reason ? "" : "The choice."));
 }
 
 const nameOf = (pool) =>
@@ -156,20 +156,20 @@ function isSame(one, other) {
   return Boolean(other) && keys.every((key) => one[key] === other[key]);
 }
 
-function sorted(pools, { key, isDown }, words) {
+function sorted(pools, { key, isDown }, texts) {
   const valueOf = {
     pool: nameOf,
     size: (pool) => pool.vcpu * 1e6 + pool.memory_gib,
     // "<5%" comes before "5-10%", ">20%" last.
-    interruption_rate: ({ interruption_rate: band }) =>
-      band == null ? null : band.startsWith("<") ? 0 : parseFloat(band.replace(">", "")),
-    why: (pool) => whyOf(pool, words),
+    interruption_rate: ({ interruption_rate: rate }) =>
+      rate == null ? null : rate.startsWith("<") ? 0 : parseFloat(rate.replace(">", "")),
+    why: (pool) => reasonOf(pool, texts),
   }[key] ?? ((pool) => pool[key]);
   const factor = isDown ? -1 : 1;
   return pools
     .map((pool) => [valueOf(pool), pool])
     .sort(([a], [b]) => {
-      // What is unknown comes last, whichever way.
+      // Unknown values are last in both directions.
       if (a == null || b == null) return (a == null) - (b == null);
       return factor * (typeof a === "string" ? a.localeCompare(b) : a - b);
     })

@@ -1,8 +1,8 @@
-// Says how the live stream is doing, so that silence is never mistaken for "nothing happens".
+// Shows the state of the live stream, so that a lost connection is visible.
 
 import { el } from "./dom.js";
 
-const WORDS = {
+const LABELS = {
   connecting: ["Connecting…", "info"],
   live: ["Live", "good"],
   waiting: ["Reconnecting", "warn"],
@@ -25,11 +25,11 @@ export class Connection {
   }
 
   show(state) {
-    const [word, tone] = WORDS[state.name];
+    const [label, tone] = LABELS[state.name];
     clearInterval(this.#timer);
     this.#pill.dataset.tone = tone;
     this.#pill.dataset.connection = state.name;
-    this.#pill.replaceChildren(word, this.#count);
+    this.#pill.replaceChildren(label, this.#count);
     this.#count.textContent = "";
     this.retry.hidden = state.name !== "waiting";
     this.#explain(state);
@@ -46,8 +46,8 @@ export class Connection {
   }
 
   #explain(state) {
-    const why = state.wasTooSlow ? "This window could not keep up. No line is lost." : "";
-    this.#detail.textContent = state.detail ?? why;
+    const reason = state.wasTooSlow ? "This page received lines too slowly. No lines were lost." : "";
+    this.#detail.textContent = state.detail ?? reason;
     this.#detail.hidden = !this.#detail.textContent;
   }
 }

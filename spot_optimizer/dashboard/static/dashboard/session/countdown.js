@@ -1,35 +1,35 @@
-// The time that a session has left, by the server's clock.
+// The session's remaining time, by the server's clock.
 
 import { duration } from "./format.js";
 
 const SOON = 5 * 60; // [s]
 
 export class Countdown {
-  #ahead = 0; // [ms] of the server's clock before ours
-  #isOver = false;
-  #over;
+  #offset = 0; // [ms] server's clock minus the browser's
+  #isExpired = false;
+  #onExpired;
 
-  /** `over()` is called when the time runs out. */
-  constructor(over) {
-    this.#over = over;
+  /** `onExpired()` is called when the session expires. */
+  constructor(onExpired) {
+    this.#onExpired = onExpired;
     setInterval(() => this.show(), 1000);
   }
 
-  /** Learn what time it is on the server. */
+  /** Set the server's current time. */
   set(now) {
-    this.#ahead = now.getTime() - Date.now();
+    this.#offset = now.getTime() - Date.now();
     this.show();
   }
 
   show() {
     const element = document.querySelector("[data-expires-at]");
     if (!element || element.dataset.isActive !== "true") return;
-    const left = (Date.parse(element.dataset.expiresAt) - Date.now() - this.#ahead) / 1000;
-    element.textContent = left > 0 ? `${duration(left)} left` : "Time is over";
+    const left = (Date.parse(element.dataset.expiresAt) - Date.now() - this.#offset) / 1000;
+    element.textContent = left > 0 ? `${duration(left)} left` : "Expired";
     element.dataset.tone = left > SOON ? "info" : "warn";
-    if (left <= 0 && !this.#isOver) {
-      this.#isOver = true;
-      this.#over();
+    if (left <= 0 && !this.#isExpired) {
+      this.#isExpired = true;
+      this.#onExpired();
     }
   }
 }

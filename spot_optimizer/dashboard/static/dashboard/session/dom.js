@@ -1,16 +1,16 @@
-// Elements without markup in strings: what comes from outside can never become HTML.
+// Creates elements without HTML strings, so that data is never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export function el(name, attributes = {}, ...children) {
-  return furnish(document.createElement(name), attributes, children);
+  return populate(document.createElement(name), attributes, children);
 }
 
 export function svg(name, attributes = {}, ...children) {
-  return furnish(document.createElementNS(SVG, name), attributes, children);
+  return populate(document.createElementNS(SVG, name), attributes, children);
 }
 
-function furnish(element, attributes, children) {
+function populate(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, value);
@@ -23,14 +23,14 @@ export function readData(id) {
   return JSON.parse(document.getElementById(id).textContent);
 }
 
-/** Do `work` before the next frame, once, however often it is asked for until then. */
-export function onceAFrame(work) {
-  let isAsked = false;
+/** Return a function that schedules `work` for the next frame, once however often it is called. */
+export function oncePerFrame(work) {
+  let isScheduled = false;
   return () => {
-    if (isAsked) return;
-    isAsked = true;
+    if (isScheduled) return;
+    isScheduled = true;
     requestAnimationFrame(() => {
-      isAsked = false;
+      isScheduled = false;
       work();
     });
   };

@@ -1,27 +1,27 @@
-// The live log: all lines are kept, only a window of them is in the page.
+// The live log: all lines are in memory, a window of them is in the page.
 
-import { el, onceAFrame } from "./dom.js";
+import { el, oncePerFrame } from "./dom.js";
 import { moment, timeOfDay, utc } from "./format.js";
 
 const WINDOW = 400; // rows in the page while it follows
-const MOST = 4 * WINDOW; // rows in the page at all
-const STRIDE = 2000; // lines between two looks at a replay
+const MAX_ROWS = 4 * WINDOW;
+const STRIDE = 2000; // lines between two redraws during a replay
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"];
-const TYPES = { decision: "DECISION", progress: "SWITCH" }; // other frames are the system's
+const TYPES = { decision: "DECISION", progress: "SWITCH" }; // other types are SYSTEM
 
 export class LogView {
   #root;
   #list;
   #lines = [];
   #matching = [];
-  #first = 0; // rows of #matching that are in the page: from here …
-  #next = 0; // … to before here
-  #seen = 0; // lines that were there when it was paused
+  #first = 0; // index in #matching of the first row in the page
+  #next = 0; // index after the last one
+  #seen = 0; // number of lines when paused
   #isPaused = false;
   #isFollowing = true;
-  #behind = 0;
-  #wanted = { type: "", level: -1, text: "" };
-  #draw = onceAFrame(() => this.#render());
+  #replayedTo = 0;
+  #filters = { type: "", level: -1, text: "" };
+  #draw = oncePerFrame(() => this.#render());
 
   constructor(root) {
     this.#root = root;
@@ -33,18 +33,18 @@ export class LogView {
     this.#on("[data-follow]", "click", () => this.#follow());
     this.#on("[data-earlier]", "click", () => this.#showEarlier());
     this.#list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.#filter(); // a browser may bring back what was chosen before a reload
+    this.#filter(); // a browser may restore the filters after a reload
   }
 
   add(line) {
     this.#lines.push(line);
     if (this.#matches(line)) this.#matching.push(line);
-    if (line.seq >= this.#behind || line.seq % STRIDE === 0) this.#draw();
+    if (line.seq >= this.#replayedTo || line.seq % STRIDE === 0) this.#draw();
   }
 
-  /** Lines up to this one come in a rush: drawing each handful of them would only be slow. */
+  /** Redraw less often up to this line: a replay delivers many lines at once. */
   catchUp(seq) {
-    this.#behind = seq;
+    this.#replayedTo = seq;
     this.#draw();
   }
 
@@ -53,8 +53,8 @@ export class LogView {
     this.#filter();
   }
 
-  #on(selector, kind, act) {
-    for (const each of this.#root.querySelectorAll(selector)) each.addEventListener(kind, act);
+  #on(selector, type, listener) {
+    for (const each of this.#root.querySelectorAll(selector)) each.addEventListener(type, listener);
   }
 
   #value(name) {
@@ -62,7 +62,7 @@ export class LogView {
   }
 
   #matches(line) {
-    const { type, level, text } = this.#wanted;
+    const { type, level, text } = this.#filters;
     return (
       (!type || typeOf(line) === type) &&
       LEVELS.indexOf(line.level ?? "INFO") >= level &&
@@ -71,7 +71,7 @@ export class LogView {
   }
 
   #filter() {
-    this.#wanted = {
+    this.#filters = {
       type: this.#value("type"),
       level: LEVELS.indexOf(this.#value("level")),
       text: this.#value("text").trim().toLowerCase(),
@@ -79,7 +79,7 @@ export class LogView {
     this.#matching = this.#lines.filter((line) => this.#matches(line));
     this.#empty();
     this.#isFollowing = true;
-    this.#render({ evenPaused: true });
+    this.#render({ ignorePause: true });
   }
 
   #clearFilters() {
@@ -114,8 +114,8 @@ export class LogView {
     this.#isFollowing = false;
     this.#list.prepend(...this.#matching.slice(from, this.#first).map(rowOf));
     this.#first = from;
-    this.#sayHowItIs();
-    // To where the earlier lines end: at the bottom it would follow, and drop them again.
+    this.#updateStatus();
+    // Scroll to the end of the earlier lines: at the bottom it would follow and remove them again.
     this.#list.scrollTop = this.#list.scrollHeight - height - this.#list.clientHeight / 2;
     this.#list.focus();
   }
@@ -127,17 +127,17 @@ export class LogView {
     if (wasFollowing !== this.#isFollowing) this.#draw();
   }
 
-  #render({ evenPaused = false } = {}) {
-    if (!this.#isPaused || evenPaused) this.#append();
-    this.#sayHowItIs();
-    // Last: a button that has come or gone changes the height of the list.
+  #render({ ignorePause = false } = {}) {
+    if (!this.#isPaused || ignorePause) this.#append();
+    this.#updateStatus();
+    // Last, because showing or hiding a button changes the height of the list.
     if (this.#isFollowing && !this.#isPaused) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #append() {
     const total = this.#matching.length;
     if (this.#isFollowing && total - this.#next >= WINDOW) this.#empty();
-    const until = this.#isFollowing ? total : Math.min(total, this.#first + MOST);
+    const until = this.#isFollowing ? total : Math.min(total, this.#first + MAX_ROWS);
     if (until > this.#next) {
       this.#list.append(...this.#matching.slice(this.#next, until).map(rowOf));
       this.#next = until;
@@ -148,7 +148,7 @@ export class LogView {
     }
   }
 
-  #sayHowItIs() {
+  #updateStatus() {
     const total = this.#lines.length;
     const found = this.#matching.length;
     const waiting = this.#isPaused ? total - this.#seen : 0;
@@ -180,8 +180,8 @@ export function textOf(line) {
   if (line.type === "decision") {
     return `Decided: ${line.evaluation.decision}. ${line.evaluation.reason}`;
   }
-  if (line.type === "status") return `The session is ${line.state.replaceAll("_", " ")} now.`;
-  if (line.type === "session_ended") return `The session is over (${line.reason}).`;
+  if (line.type === "status") return `Session state: ${line.state.replaceAll("_", " ")}.`;
+  if (line.type === "session_ended") return `Session ended (${line.reason}).`;
   if (line.type === "progress") return `${line.step}: ${line.percent} %`;
   return line.message;
 }
@@ -189,7 +189,7 @@ export function textOf(line) {
 function rowOf(line) {
   const at = new Date(line.timestamp);
   const title = `${moment(at)}; ${utc(at)}`;
-  const isLoud = line.level === "WARNING" || line.level === "ERROR";
+  const isHighlighted = line.level === "WARNING" || line.level === "ERROR";
   return el(
     "div",
     { class: "log-line", "data-level": line.level ?? "INFO", "data-seq": line.seq },
@@ -199,7 +199,7 @@ function rowOf(line) {
       { class: "log-text" },
       el("span", { class: "log-type" }, typeOf(line)),
       " ",
-      isLoud ? el("strong", { class: "log-level" }, `${line.level} `) : null,
+      isHighlighted ? el("strong", { class: "log-level" }, `${line.level} `) : null,
       textOf(line),
     ),
   );

@@ -1,4 +1,4 @@
-// The page of one session: the server renders it, the stream keeps it alive.
+// The page of one session: rendered by the server, updated from the stream.
 
 import { Actions } from "./actions.js";
 import { Announcer } from "./announcer.js";
@@ -21,55 +21,55 @@ const logView = new LogView(document.getElementById("log"));
 const pipeline = new Pipeline(() => part("pipeline"));
 const countdown = new Countdown(() => parts.refresh());
 const connection = new Connection(document.getElementById("log"), () => stream.open());
-const parts = new Parts((names) => names.forEach(enliven), isAhead);
+const parts = new Parts((names) => names.forEach(initialize), isNewer);
 const actions = new Actions(data, changed);
-let isReplayed = false; // lines up to the page's own are history: it shows already what they told
+let isReplayed = false; // the page already shows the lines up to data.last_seq
 
 const stream = new Stream(data.stream_path, {
   state(state) {
     logView.catchUp(state.lastSeq ?? 0);
     if (state.name === "live") {
       countdown.set(state.now);
-      if (isReplayed) parts.refresh(); // what was missed while away
+      if (isReplayed) parts.refresh(); // for changes while disconnected
       isReplayed = true;
     }
     connection.show(state);
   },
   line(line) {
     logView.add(line);
-    if (line.seq > data.last_seq) take(line);
+    if (line.seq > data.last_seq) handle(line);
   },
-  startOver() {
+  reset() {
     logView.clear();
     parts.refresh();
   },
 });
 
-function take(line) {
+function handle(line) {
   const isLog = line.type === "log";
   const isFailure = isLog && line.log_type === "DECISION" && line.level === "ERROR";
   if (isLog) announcer.line();
   if (line.type === "decision" || isFailure) {
-    announcer.say(textOf(line));
+    announcer.announce(textOf(line));
     parts.refresh({ force: ["pipeline"] });
   } else if (isLog && (line.stage || line.log_type === "SCRAPER")) {
-    if (!pipeline.take(line)) return;
+    if (!pipeline.update(line)) return;
     showBusy();
     parts.refresh();
   } else if (!isLog || line.log_type === "PREFLIGHT") {
-    if (!isLog) announcer.say(textOf(line));
+    if (!isLog) announcer.announce(textOf(line));
     parts.refresh();
   }
 }
 
-/** Lamps that are lit by lines are newer than those of an answer on its way. */
-function isAhead({ dataset }) {
+/** Stages updated from lines are newer than those of a response rendered before. */
+function isNewer({ dataset }) {
   const isRunning = dataset.run === "running" && part("pipeline").dataset.run === "running";
   return dataset.part === "pipeline" && isRunning;
 }
 
 function changed() {
-  // Who asks for a new evaluation wants to see it, not the earlier one he has looked at.
+  // Show the new evaluation, not the earlier one that was selected.
   if (actions.isEvaluating && location.search) history.replaceState(null, "", location.pathname);
   showBusy();
   parts.refresh();
@@ -81,16 +81,16 @@ function showBusy() {
   const isBusy = actions.isEvaluating || part("pipeline").dataset.run === "running";
   button.dataset.busy = isBusy;
   button.disabled = button.dataset.isActive !== "true";
-  button.setAttribute("aria-disabled", isBusy); // a disabled one would lose the focus
+  button.setAttribute("aria-disabled", isBusy); // not `disabled`: the button would lose the focus
   button.textContent = isBusy ? "Evaluating…" : "Evaluate";
 }
 
-function enliven(name) {
+function initialize(name) {
   const element = part(name);
   localize(element);
   if (name === "head") {
     countdown.show();
-    element.querySelector("#end")?.removeAttribute("disabled"); // a click before this did nothing
+    element.querySelector("#end")?.removeAttribute("disabled"); // enabled once it has a listener
   }
   if (name === "head" || name === "pipeline") showBusy();
   if (name === "candidates" && element.dataset.evaluationUrl) {
@@ -111,12 +111,12 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copy);
-  getSelection().selectAllChildren(source); // there is no clipboard without TLS: then by hand
+  getSelection().selectAllChildren(source); // navigator.clipboard needs TLS; without it, select the text
   await navigator.clipboard?.writeText(source.textContent);
   button.textContent = navigator.clipboard ? "Copied" : "Selected: press Ctrl-C";
-  announcer.say(button.textContent);
+  announcer.announce(button.textContent);
 });
 
-for (const each of document.querySelectorAll("[data-part]")) enliven(each.dataset.part);
+for (const each of document.querySelectorAll("[data-part]")) initialize(each.dataset.part);
 for (const each of document.querySelectorAll("[data-copy]")) each.disabled = false;
 stream.open();

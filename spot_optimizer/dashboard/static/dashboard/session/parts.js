@@ -1,40 +1,40 @@
-// The server renders each part of the page; here a part that has changed replaces the old one.
+// Fetches the page again and replaces the parts that changed.
 
 import { signIn } from "../api.js";
 
 export class Parts {
   #shown = new Map();
-  #isAsking = false;
-  #isAskedAgain = false;
-  #swapped;
-  #isAhead;
+  #isFetching = false;
+  #isRefreshDue = false;
+  #onReplaced;
+  #isNewer;
 
   /**
-   * `swapped(names)` is told which parts are new in the page; `isAhead(part)` says whether the page
-   * already shows more than this part of the server's answer, which was rendered a moment ago.
+   * `onReplaced(names)` is called with the parts that were replaced; `isNewer(part)` returns whether
+   * the page already shows a newer state than this part of the response.
    */
-  constructor(swapped, isAhead) {
-    this.#swapped = swapped;
-    this.#isAhead = isAhead;
+  constructor(onReplaced, isNewer) {
+    this.#onReplaced = onReplaced;
+    this.#isNewer = isNewer;
     this.#remember(document);
   }
 
-  /** Bring the page up to date; asked for while it is being done, it is done once more. */
+  /** Update the page; a call during an update repeats it afterwards. */
   async refresh({ force = [] } = {}) {
     for (const name of force) this.#shown.delete(name);
-    if (this.#isAsking) {
-      this.#isAskedAgain = true;
+    if (this.#isFetching) {
+      this.#isRefreshDue = true;
       return;
     }
-    this.#isAsking = true;
+    this.#isFetching = true;
     try {
       do {
-        this.#isAskedAgain = false;
+        this.#isRefreshDue = false;
         const page = await fetchPage();
-        if (page) this.#swap(page);
-      } while (this.#isAskedAgain);
+        if (page) this.#replace(page);
+      } while (this.#isRefreshDue);
     } finally {
-      this.#isAsking = false;
+      this.#isFetching = false;
     }
   }
 
@@ -44,34 +44,34 @@ export class Parts {
     }
   }
 
-  #swap(page) {
+  #replace(page) {
     const names = [];
     const focused = document.activeElement?.id;
     const open = [...document.querySelectorAll("details[open][id]")].map(({ id }) => id);
     for (const part of page.querySelectorAll("[data-part]")) {
       const name = part.dataset.part;
-      if (this.#shown.get(name) === part.outerHTML || this.#isAhead(part)) continue;
+      if (this.#shown.get(name) === part.outerHTML || this.#isNewer(part)) continue;
       this.#shown.set(name, part.outerHTML);
       document.querySelector(`[data-part="${name}"]`).replaceWith(document.adoptNode(part));
       names.push(name);
     }
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-    if (names.length) this.#swapped(names);
+    if (names.length) this.#onReplaced(names);
     if (focused && document.activeElement?.id !== focused) {
       document.getElementById(focused)?.focus({ preventScroll: true });
     }
   }
 }
 
-/** Return this very page as the server has it now; null while it cannot be had. */
+/** Return the page's current document from the server; null if unavailable. */
 async function fetchPage() {
-  let answer;
+  let response;
   try {
-    answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    response = await fetch(location.href, { headers: { Accept: "text/html" } });
   } catch {
-    return null; // the stream says that the server is away, and brings us here again
+    return null; // the stream shows the outage and refreshes after it
   }
-  if (answer.redirected) signIn();
-  if (!answer.ok || answer.redirected) return null;
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (response.redirected) signIn();
+  if (!response.ok || response.redirected) return null;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
 }

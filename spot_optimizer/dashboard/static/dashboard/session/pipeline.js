@@ -1,23 +1,23 @@
-// Lights the nine stages up as their lines arrive; counts come with the decision, from the server.
+// Updates the nine stages as their lines arrive. Their counts come with the decision.
 
 export class Pipeline {
   #find;
 
-  /** `find` returns the element that shows the stages now: it is replaced with each decision. */
+  /** `find` returns the current element: it is replaced with each decision. */
   constructor(find) {
     this.#find = find;
   }
 
-  /** Take a line of an evaluation that runs; return whether it began with this line. */
-  take(line) {
+  /** Show a line of a running evaluation; return whether the evaluation began with it. */
+  update(line) {
     const root = this.#find();
-    const begins = root.dataset.run !== "running";
-    if (begins) this.#begin(root);
-    if (line.stage) this.#pass(root, line.stage, line.message);
-    return begins;
+    const isFirst = root.dataset.run !== "running";
+    if (isFirst) this.#reset(root);
+    if (line.stage) this.#complete(root, line.stage, line.message);
+    return isFirst;
   }
 
-  #begin(root) {
+  #reset(root) {
     root.dataset.run = "running";
     for (const stage of root.querySelectorAll("[data-stage]")) {
       show(stage, "waiting");
@@ -27,7 +27,7 @@ export class Pipeline {
     root.querySelector("[data-run-text]").textContent = "An evaluation is running.";
   }
 
-  #pass(root, name, message) {
+  #complete(root, name, message) {
     const stage = root.querySelector(`[data-stage="${CSS.escape(name)}"]`);
     if (!stage) return;
     show(stage, "done");

@@ -1,4 +1,4 @@
-// Scales, axes and a tooltip for our charts: SVG that takes its colours from the stylesheet.
+// Scales, axes and a tooltip for the charts: SVG with colors from the style sheet.
 
 import { el, svg } from "../dom.js";
 
@@ -20,21 +20,21 @@ export function ticks(low, high, count = 5) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
   const first = Math.ceil(low / step - 1e-9);
-  const found = [];
-  for (let i = first; i * step <= high * (1 + 1e-9); i += 1) found.push(i * step);
-  return found;
+  const values = [];
+  for (let i = first; i * step <= high * (1 + 1e-9); i += 1) values.push(i * step);
+  return values;
 }
 
 /** Return 1, 2 and 5 times the powers of ten that lie in a range. */
 export function decades(low, high) {
-  const found = [];
+  const values = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
     for (const factor of [1, 2, 5]) {
       const value = factor * 10 ** power;
-      if (value >= low && value <= high) found.push(value);
+      if (value >= low && value <= high) values.push(value);
     }
   }
-  return found;
+  return values;
 }
 
 /** Return an empty plot of a width, with its axes; `x` and `y` are {scale, ticks, format, title}. */
@@ -65,7 +65,7 @@ export function plot(width, x, y) {
   return svg("svg", view, axes);
 }
 
-/** How many pixels wide a chart may be: text keeps its size on a phone. */
+/** Return a chart's width in pixels: its text keeps its size on a phone. */
 export function widthOf(box) {
   return Math.max(280, Math.min(1200, box.clientWidth || SIZE.width));
 }
@@ -87,7 +87,7 @@ export class Tooltip {
     const half = this.#element.offsetWidth / 2;
     const left = Math.min(Math.max(x * factor, half), this.#box.clientWidth - half);
     const isHigh = y * factor < this.#element.offsetHeight + 16;
-    // Through the object model: a style attribute is not allowed here.
+    // Not as a style attribute: the content security policy forbids it.
     this.#element.style.left = `${left}px`;
     this.#element.style.top = `${y * factor + (isHigh ? 14 : -14)}px`;
     this.#element.dataset.below = isHigh;
@@ -98,7 +98,7 @@ export class Tooltip {
   }
 }
 
-/** Where the pointer is, in the units of the chart's view. */
+/** Return the pointer's position in the units of the chart's view. */
 export function pointIn(chart, { clientX, clientY }) {
   const { left, top, width } = chart.getBoundingClientRect();
   const factor = chart.viewBox.baseVal.width / width;

@@ -1,4 +1,4 @@
-// What the current and the target pool have cost: steps, because a price holds until the next.
+// Price history of the current and the target pool: steps, as a price holds until the next one.
 
 import { el, svg } from "../dom.js";
 import { hourly, moment, usd, utc } from "../format.js";
@@ -9,7 +9,7 @@ const byDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric
 
 export class PriceChart {
   #box;
-  #said;
+  #announcement;
   #tooltip;
   #chart;
   #series = [];
@@ -18,15 +18,15 @@ export class PriceChart {
   #moments = [];
   #at = -1;
 
-  constructor(box, said) {
+  constructor(box, announcement) {
     this.#box = box;
-    this.#said = said;
+    this.#announcement = announcement;
     this.#tooltip = new Tooltip(box);
     box.addEventListener("pointermove", (event) => this.#hover(event));
     box.addEventListener("pointerleave", () => this.#leave());
     box.addEventListener("blur", () => this.#leave());
-    box.addEventListener("keydown", (event) => this.#walk(event));
-    new ResizeObserver(() => this.#again()).observe(box);
+    box.addEventListener("keydown", (event) => this.#onKey(event));
+    new ResizeObserver(() => this.#resize()).observe(box);
   }
 
   /** `series` are {name, kind, changes: [{at, price}, …] oldest first}; `span` is [from, to]. */
@@ -38,7 +38,7 @@ export class PriceChart {
     this.#draw();
   }
 
-  #again() {
+  #resize() {
     if (this.#chart && this.#chart.viewBox.baseVal.width !== widthOf(this.#box)) this.#draw();
   }
 
@@ -60,9 +60,9 @@ export class PriceChart {
 
   #axes(width) {
     const prices = this.#series.flatMap(({ changes }) => changes.map(({ price }) => price));
-    const [least, most] = [Math.min(...prices), Math.max(...prices)];
-    const room = (most - least || most * 0.2) * 0.12;
-    const [low, high] = [Math.max(0, least - room), most + room];
+    const [min, max] = [Math.min(...prices), Math.max(...prices)];
+    const room = (max - min || max * 0.2) * 0.12;
+    const [low, high] = [Math.max(0, min - room), max + room];
     const [from, to] = this.#span;
     const { height, left, right, top, bottom } = SIZE;
     const every = Math.ceil((to - from) / DAY / (width < 480 ? 4 : 9)) * DAY;
@@ -79,7 +79,7 @@ export class PriceChart {
         scale: linear([low, high], [height - bottom, top + 8]),
         ticks: ticks(low, high, 4),
         format: (value) => usd(value, high < 1 ? 4 : 2),
-        title: "Price, USD an hour (not from zero)",
+        title: "Price, USD per hour (axis not from zero)",
       },
     };
   }
@@ -103,7 +103,7 @@ export class PriceChart {
     else this.#point(from + share * (to - from));
   }
 
-  #walk(event) {
+  #onKey(event) {
     const last = this.#moments.length - 1;
     const to = {
       ArrowRight: Math.min(last, this.#at + 1),
@@ -116,7 +116,7 @@ export class PriceChart {
     event.preventDefault();
     this.#at = to;
     this.#point(this.#moments[to]);
-    this.#said.textContent = this.#wordsFor(this.#moments[to]).join(", ");
+    this.#announcement.textContent = this.#textFor(this.#moments[to]).join(", ");
   }
 
   #point(at) {
@@ -125,13 +125,13 @@ export class PriceChart {
     cursor.setAttribute("x1", x);
     cursor.setAttribute("x2", x);
     cursor.classList.add("shown");
-    this.#tooltip.show(this.#chart, x, SIZE.top + 20, this.#wordsFor(at));
+    this.#tooltip.show(this.#chart, x, SIZE.top + 20, this.#textFor(at));
   }
 
-  #wordsFor(at) {
+  #textFor(at) {
     const prices = this.#series.map(({ name, changes }) => {
-      const inForce = changes.findLast((change) => change.at <= at);
-      return `${name}: ${inForce ? hourly(inForce.price) : "not known"}`;
+      const current = changes.findLast((change) => change.at <= at);
+      return `${name}: ${current ? hourly(current.price) : "unknown"}`;
     });
     return [moment(at), ...prices];
   }
@@ -143,7 +143,7 @@ export class PriceChart {
   }
 }
 
-/** The same as a table, newest first, for who does not see the chart. */
+/** The same data as table rows, newest first, for screen readers. */
 export function tableRows(series) {
   const all = series.flatMap(({ name, changes }) => changes.map((each) => ({ name, ...each })));
   return all

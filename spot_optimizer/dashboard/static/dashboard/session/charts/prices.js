@@ -1,26 +1,26 @@
-// Fetches the price history of an evaluation's two pools and shows it.
+// Fetches and shows the price history of an evaluation's two pools.
 
 import { get } from "../../api.js";
 import { PriceChart, tableRows } from "./pricechart.js";
 
 const WEEK = 7 * 86_400_000; // [ms]
-const MOST_PAGES = 10;
+const MAX_PAGES = 10;
 const SAME = 1e-9; // [USD/h]
 
-/** Fill the card; `products` are the systems that prices are known of, the likeliest first. */
+/** Fill the card; `products` are the product descriptions to try, the most likely first. */
 export async function showPrices(card, { products }) {
-  const told = JSON.parse(card.querySelector("script").textContent);
-  const until = Date.parse(told.market_as_of);
+  const evaluation = JSON.parse(card.querySelector("script").textContent);
+  const until = Date.parse(evaluation.market_as_of);
   const span = [until - WEEK, until];
-  const say = (text) => (card.querySelector("[data-message]").textContent = text);
-  say("Loading the prices of seven days…");
+  const setMessage = (text) => (card.querySelector("[data-message]").textContent = text);
+  setMessage("Loading seven days of prices…");
   try {
-    const series = await Promise.all(told.pools.map((pool) => seriesOf(pool, span, products)));
+    const series = await Promise.all(evaluation.pools.map((pool) => seriesOf(pool, span, products)));
     draw(card, series, span);
     const missing = series.filter(({ changes }) => !changes.length).map(({ name }) => name);
-    say(missing.length ? `No price history is known of ${missing.join(" and ")}.` : "");
-  } catch (refusal) {
-    say(`The price history cannot be shown. ${refusal.detail ?? "Load this page again."}`);
+    setMessage(missing.length ? `No price history for ${missing.join(" and ")}.` : "");
+  } catch (error) {
+    setMessage(`The price history cannot be loaded. ${error.detail ?? "Reload the page."}`);
   }
 }
 
@@ -28,7 +28,7 @@ function draw(card, series, span) {
   const box = card.querySelector("[data-chart]");
   const isKnown = series.some(({ changes }) => changes.length);
   box.hidden = card.querySelector("details").hidden = !isKnown;
-  new PriceChart(box, card.querySelector("[data-said]")).show(series, span);
+  new PriceChart(box, card.querySelector("[data-announcement]")).show(series, span);
   card.querySelector("tbody").replaceChildren(...tableRows(series));
 }
 
@@ -39,7 +39,7 @@ async function seriesOf(pool, span, products) {
   }
   for (const product of products) {
     const changes = await changesOf(pool, span, product);
-    // The answer does not say what runs on the machine; the price it was judged by does.
+    // The evaluation does not contain the product; its price shows which one it used.
     if (changes.length && Math.abs(changes.at(-1).price - pool.price) < SAME) {
       return { ...named, changes };
     }
@@ -59,20 +59,20 @@ async function changesOf(pool, span, product) {
   });
   let next = `/api/v1/market/history?${query}`;
   const changes = [];
-  for (let page = 0; next && page < MOST_PAGES; page += 1) {
-    const told = await history(next);
-    changes.push(...told.results.map(({ at, price }) => ({ at: Date.parse(at), price })));
-    next = told.next && new URL(told.next).pathname + new URL(told.next).search;
+  for (let page = 0; next && page < MAX_PAGES; page += 1) {
+    const data = await history(next);
+    changes.push(...data.results.map(({ at, price }) => ({ at: Date.parse(at), price })));
+    next = data.next && new URL(data.next).pathname + new URL(data.next).search;
   }
-  return changes.reverse(); // the API tells the newest first
+  return changes.reverse(); // the API returns the newest first
 }
 
 async function history(path) {
   try {
     return await get(path);
-  } catch (refusal) {
-    // Nothing known of such a pool with this system: another system, or none.
-    if (refusal.status === 400) return { results: [], next: null };
-    throw refusal;
+  } catch (error) {
+    // No history of the pool for this product.
+    if (error.status === 400) return { results: [], next: null };
+    throw error;
   }
 }

@@ -1,30 +1,30 @@
-// Price against risk: each pool a point, the machine's own and the target marked.
+// Price against risk: a point for each pool, the current and the target pool marked.
 
 import { svg } from "../dom.js";
 import { hourly, share, usd } from "../format.js";
 import { SIZE, Tooltip, decades, linear, logarithmic, plot, pointIn, ticks, widthOf } from "./plot.js";
 
-const NEAR = 28; // how far from a point the pointer still means it
+const MAX_DISTANCE = 28; // from the pointer to the point that it selects
 
 export class RiskChart {
   #box;
-  #said;
+  #announcement;
   #tooltip;
   #points = [];
   #at = -1;
   #chart;
   #drawn = null;
 
-  /** `said` is the element in which a point that is walked to is said in words. */
-  constructor(box, said) {
+  /** `announcement` is the element for screen readers that describes the selected point. */
+  constructor(box, announcement) {
     this.#box = box;
-    this.#said = said;
+    this.#announcement = announcement;
     this.#tooltip = new Tooltip(box);
     box.addEventListener("pointermove", (event) => this.#hover(event));
     box.addEventListener("pointerleave", () => this.#leave());
     box.addEventListener("blur", () => this.#leave());
-    box.addEventListener("keydown", (event) => this.#walk(event));
-    new ResizeObserver(() => this.#again()).observe(box);
+    box.addEventListener("keydown", (event) => this.#onKey(event));
+    new ResizeObserver(() => this.#resize()).observe(box);
   }
 
   /** Show `pools` in their order; `isMarked(pool)` returns "current", "target" or "". */
@@ -33,7 +33,7 @@ export class RiskChart {
     this.#draw();
   }
 
-  #again() {
+  #resize() {
     if (this.#drawn && this.#chart?.viewBox.baseVal.width !== widthOf(this.#box)) this.#draw();
   }
 
@@ -54,8 +54,8 @@ export class RiskChart {
     });
     const rank = { "": 0, current: 1, target: 2 }; // marks lie above the others
     const inOrder = [...this.#points].sort((a, b) => rank[a.mark] - rank[b.mark]);
-    const shapes = inOrder.map((point) => shapeOf(point, width));
-    this.#chart.append(...shapes, svg("circle", { class: "halo", r: 9 }));
+    const marks = inOrder.map((point) => markOf(point, width));
+    this.#chart.append(...marks, svg("circle", { class: "halo", r: 9 }));
     this.#box.prepend(this.#chart);
   }
 
@@ -63,16 +63,16 @@ export class RiskChart {
     if (!this.#chart) return;
     const [x, y] = pointIn(this.#chart, event);
     let nearest = -1;
-    let distance = NEAR;
+    let distance = MAX_DISTANCE;
     this.#points.forEach((point, index) => {
-      const away = Math.hypot(point.x - x, point.y - y) - (point.mark ? 6 : 0);
-      if (away < distance) [nearest, distance] = [index, away];
+      const gap = Math.hypot(point.x - x, point.y - y) - (point.mark ? 6 : 0);
+      if (gap < distance) [nearest, distance] = [index, gap];
     });
     if (nearest < 0) this.#leave();
     else this.#point(nearest);
   }
 
-  #walk(event) {
+  #onKey(event) {
     const last = this.#points.length - 1;
     const to = {
       ArrowRight: Math.min(last, this.#at + 1),
@@ -84,7 +84,7 @@ export class RiskChart {
     if (to === undefined || last < 0) return;
     event.preventDefault();
     this.#point(to);
-    this.#said.textContent = wordsFor(this.#points[to]).join(", ");
+    this.#announcement.textContent = textFor(this.#points[to]).join(", ");
   }
 
   #point(index) {
@@ -94,7 +94,7 @@ export class RiskChart {
     halo.setAttribute("cx", point.x);
     halo.setAttribute("cy", point.y);
     halo.classList.add("shown");
-    this.#tooltip.show(this.#chart, point.x, point.y, wordsFor(point));
+    this.#tooltip.show(this.#chart, point.x, point.y, textFor(point));
   }
 
   #leave() {
@@ -109,28 +109,28 @@ function axesFor(pools, width) {
   const [low, high] = [Math.min(...prices) / 1.15, Math.max(...prices) * 1.15];
   const worst = Math.max(...pools.map((pool) => pool.crash_probability), 1e-6) * 1.04;
   const { height, left, right, top, bottom } = SIZE;
-  const few = width < 480;
+  const isNarrow = width < 480;
   const priced = decades(low, high);
   return {
     x: {
       scale: linear([0, worst], [left + 12, width - right]),
-      ticks: ticks(0, worst, few ? 3 : 6),
+      ticks: ticks(0, worst, isNarrow ? 3 : 6),
       format: share,
-      title: "Chance of an interruption within an hour",
+      title: "Interruption probability within one hour",
     },
     y: {
       scale: logarithmic([low, high], [height - bottom, top + 8]),
       ticks: priced.length > 1 ? priced : ticks(low, high, 4),
       format: (value) => usd(value, value < 0.1 ? 3 : 2),
-      title: "Price, USD an hour (logarithmic)",
+      title: "Price, USD per hour (logarithmic)",
     },
   };
 }
 
-function shapeOf({ pool, mark, x, y }, width) {
+function markOf({ pool, mark, x, y }, width) {
   if (mark) {
-    const [shape, word] = mark === "current" ? [diamond(x, y), "Now"] : [ring(x, y), "Target"];
-    return svg("g", { class: `mark ${mark}` }, ...shape, labelOf(word, x, y, width));
+    const [symbol, text] = mark === "current" ? [diamond(x, y), "Now"] : [ring(x, y), "Target"];
+    return svg("g", { class: `mark ${mark}` }, ...symbol, labelOf(text, x, y, width));
   }
   const kind = pool.rejected_because ? "rejected" : pool.purchase;
   return svg("circle", { class: `pool ${kind}`, cx: x, cy: y, r: 3.5 });
@@ -150,12 +150,12 @@ function labelOf(text, x, y, width) {
   return svg("text", { class: "label", y: y + 4, ...place }, text);
 }
 
-function wordsFor({ pool, mark }) {
+function textFor({ pool, mark }) {
   const purchase = pool.purchase === "spot" ? "spot" : "on demand";
   const name = `${pool.instance_type} in ${pool.availability_zone} (${purchase})`;
   return [
     mark ? `${name}, ${mark === "target" ? "the target" : "now"}` : name,
-    `${hourly(pool.price)}, with risk and move ${hourly(pool.expected_cost)}`,
-    `${share(pool.crash_probability)} an hour`,
+    `${hourly(pool.price)}, including risk and switching ${hourly(pool.expected_cost)}`,
+    `${share(pool.crash_probability)} per hour`,
   ];
 }
