@@ -42,8 +42,8 @@ def main() -> None:
 
 
 async def _fan(web: Any, count: int) -> tuple[list[str], float]:
-    token = web.a_token(f"fan-{count}-{time.time_ns()}")
-    session = web.a_session(token)["session_id"]
+    token = web.register(f"fan-{count}-{time.time_ns()}")
+    session = web.create_session(token)["session_id"]
     await asyncio.to_thread(web.evaluated, session, token)  # warm
     await asyncio.sleep(HUSH)
     pid, before = web.process.pid, memory(web.process.pid)

@@ -52,8 +52,8 @@ def _use(running: Any, count: int) -> list[tuple[str, str]]:
     web, opened, token = running.webs[0], [], ""
     for number in range(count):
         if number % 5 == 0:
-            token = web.a_token(f"memory-{number}-{time.time_ns()}")
-        opened.append((web.a_session(token)["session_id"], token))
+            token = web.register(f"memory-{number}-{time.time_ns()}")
+        opened.append((web.create_session(token)["session_id"], token))
     _evaluate(web, opened)
     return opened
 
@@ -61,7 +61,7 @@ def _use(running: Any, count: int) -> list[tuple[str, str]]:
 def _evaluate(web: Any, opened: list[tuple[str, str]]) -> None:
     for _ in range(2):
         for session, token in opened:
-            web.evaluated(session, token)
+            web.evaluate(session, token)
 
 
 def _again(running: Any, opened: list[tuple[str, str]]) -> dict[str, float]:

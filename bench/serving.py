@@ -50,10 +50,10 @@ def _options() -> argparse.Namespace:
 def _requests(web: Any, workers: int) -> dict[str, list[Ask]]:
     """Return for each kind of request one caller for each worker, who is a user of its own."""
     names = [f"bench-{workers}-{number}-{time.time_ns()}" for number in range(workers)]
-    tokens = [web.a_token(name) for name in names]
-    sessions = [web.a_session(token) for token in tokens]
+    tokens = [web.register(name) for name in names]
+    sessions = [web.create_session(token) for token in tokens]
     for one, token in zip(sessions, tokens, strict=True):
-        web.evaluated(one["session_id"], token)  # the first one fetches a whole region
+        web.evaluate(one["session_id"], token)  # the first one fetches a whole region
     evaluate = [f"{API}/sandbox/sessions/{one['session_id']}/evaluate" for one in sessions]
     return {
         BASELINE: [_asking(web, "GET", "/health/live") for _ in tokens],
@@ -80,8 +80,8 @@ def _asking(web: Any, method: str, path: str, token: str = "") -> Ask:
 
 def _open_and_end(web: Any, token: str) -> Ask:
     def ask() -> None:
-        session = web.a_session(token)
-        web.ask("DELETE", f"{API}/sandbox/sessions/{session['session_id']}", token=token)
+        session = web.create_session(token)
+        web.request("DELETE", f"{API}/sandbox/sessions/{session['session_id']}", token=token)
 
     return ask
 

@@ -21,10 +21,10 @@ from playwright.async_api import Page
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from spot_optimizer.tests.browser.chromium import MISSING, a_browser, where_chromium_is  # noqa: E402
-from spot_optimizer.tests.browser.people import Person, a_person  # noqa: E402
-from spot_optimizer.tests.browser.watching import Watched, watched  # noqa: E402
-from spot_optimizer.tests.platform import Platform  # noqa: E402
+from spot_optimizer.tests.browser.chromium import MISSING, find_chromium, launch_browser  # noqa: E402
+from spot_optimizer.tests.browser.page_monitor import MonitoredPages, monitored_pages  # noqa: E402
+from spot_optimizer.tests.browser.users import BrowserUser, create_user  # noqa: E402
+from spot_optimizer.tests.quickstart import Platform  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 LAB, FULL = "/api/v1/lab", {"pipeline_mode": "CLUSTER_FULL"}
@@ -45,7 +45,7 @@ PIXELS = """async (png) => {
 
 
 def main() -> None:
-    if where_chromium_is() is None:
+    if find_chromium() is None:
         raise SystemExit(MISSING)
     IMAGES.mkdir(exist_ok=True)
     # Ignore the user's settings: the screenshots show the quick start with its defaults.
@@ -59,8 +59,8 @@ def main() -> None:
 
 
 async def take_screenshots(platform: Platform) -> None:
-    newcomer = a_person(platform, name="newcomer")
-    researcher = a_person(platform, "lab", name="you")
+    newcomer = create_user(platform, name="newcomer")
+    researcher = create_user(platform, "lab", name="you")
     paths = create_sessions(platform, researcher)
     pages_to_visit = {
         "sign-in": ("/sign-in", None),
@@ -74,8 +74,8 @@ async def take_screenshots(platform: Platform) -> None:
         "not-found": ("/lab/instances/i-0", newcomer),
     }
     async with (
-        a_browser(where_chromium_is() or "") as browser,
-        watched(browser, platform.base_url) as pages,
+        launch_browser(find_chromium() or "") as browser,
+        monitored_pages(browser, platform.base_url) as pages,
     ):
         pages.expect("status 404")  # the last of them
         decoder = await pages.open()
@@ -84,25 +84,25 @@ async def take_screenshots(platform: Platform) -> None:
                 await _screenshot_page(pages, decoder, name, look, path, person)
 
 
-def create_sessions(platform: Platform, person: Person) -> dict[str, str]:
+def create_sessions(platform: Platform, person: BrowserUser) -> dict[str, str]:
     """Create three sessions; evaluate one with each model, and promote each model once."""
     spot = [each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"]
-    judged = platform.a_session(person.token, spot[0])
-    found = platform.ask("GET", f"{LAB}/models", token=person.token).json()["results"]
+    judged = platform.create_session(person.token, spot[0])
+    found = platform.request("GET", f"{LAB}/models", token=person.token).json()["results"]
     models = sorted(found, key=lambda model: str(model["stage"]))  # the champion last
     for model in models:
         wanted = {"instance_id": judged["instance_id"], "model_id": model["model_id"]}
-        platform.ask("POST", f"{LAB}/assign-model", wanted, person.token)
+        platform.request("POST", f"{LAB}/assign-model", wanted, person.token)
         for _ in range(5):
-            platform.evaluated(judged["session_id"], person.token)
+            platform.evaluate(judged["session_id"], person.token)
     for model in models:
         path = f"{LAB}/models/{model['model_id']}/stage"
-        platform.ask("POST", path, {"stage": "champion"}, person.token)
-    platform.ask("PUT", f"{LAB}/config/{judged['instance_id']}", FULL, person.token)
-    platform.evaluated(judged["session_id"], person.token)
-    platform.a_session(person.token, spot[-1])
-    over = platform.a_session(person.token)
-    platform.ask("DELETE", f"/api/v1/sandbox/sessions/{over['session_id']}", token=person.token)
+        platform.request("POST", path, {"stage": "champion"}, person.token)
+    platform.request("PUT", f"{LAB}/config/{judged['instance_id']}", FULL, person.token)
+    platform.evaluate(judged["session_id"], person.token)
+    platform.create_session(person.token, spot[-1])
+    over = platform.create_session(person.token)
+    platform.request("DELETE", f"/api/v1/sandbox/sessions/{over['session_id']}", token=person.token)
     return {
         "session": f"/sessions/{judged['session_id']}",
         "instance": f"/lab/instances/{judged['instance_id']}",
@@ -110,7 +110,12 @@ def create_sessions(platform: Platform, person: Person) -> dict[str, str]:
 
 
 async def _screenshot_page(
-    pages: Watched, decoder: Page, name: str, look: str, path: str, person: Person | None
+    pages: MonitoredPages,
+    decoder: Page,
+    name: str,
+    look: str,
+    path: str,
+    person: BrowserUser | None,
 ) -> None:
     page = await pages.open(person, **LOOKS[look])
     await page.goto(path)

@@ -21,8 +21,8 @@ from drills.environment import Environment
 from drills.load import Watcher
 from drills.run import warm_up
 from drills.servers import programs
-from spot_optimizer.tests.platform import until
 from spot_optimizer.tests.process import Process
+from spot_optimizer.tests.quickstart import until
 
 HOUR = 3600  # [s]
 SESSIONS = "/api/v1/sandbox/sessions"
@@ -97,18 +97,18 @@ class Walk:
 
     def sign_up(self, name: str) -> str:
         body = {"email": f"{name}@example.com", "username": name, "password": "SecurePassword123"}
-        self.account = self.first.ask("POST", "/api/v1/auth/register", body).json()
+        self.account = self.first.request("POST", "/api/v1/auth/register", body).json()
         return str(self.account["access_token"])
 
     def profile(self, token: str, web: Any = None) -> str:
-        return summary((web or self.first).ask("GET", PROFILE, token=token))
+        return summary((web or self.first).request("GET", PROFILE, token=token))
 
     def evaluate(self, token: str) -> str:
-        session = self.first.a_session(token, self.environment.instances[0])
+        session = self.first.create_session(token, self.environment.instances[0])
         if "session_id" not in session:
             return str(session)
         began = time.monotonic()
-        answer = self.first.evaluated(session["session_id"], token)
+        answer = self.first.evaluate(session["session_id"], token)
         return f"{summary(answer)} after {time.monotonic() - began:.1f} s"
 
     def a_web_behind(self) -> None:
@@ -123,15 +123,15 @@ class Walk:
 
     def forward(self) -> None:
         token = self.sign_up("forward")
-        session = self.first.a_session(token, self.environment.instances[0])
+        session = self.first.create_session(token, self.environment.instances[0])
         own = f"{SESSIONS}/{session['session_id']}"
         watcher = Watcher(session["session_id"], self.environment.platform.webs)
         watcher.start()
         self.clocks.set(3 * HOUR)
-        answer = self.first.ask("POST", f"{own}/evaluate", {}, token)
+        answer = self.first.request("POST", f"{own}/evaluate", {}, token)
         self.record("3 hours forward: evaluate in a session of 2 hours", summary(answer))
         ended = seconds_until(
-            lambda: self.first.ask("GET", own, token=token).json()["state"] == "ended"
+            lambda: self.first.request("GET", own, token=token).json()["state"] == "ended"
         )
         self.record("… it is cleaned up, its credentials erased", ended)
         watcher.join(timeout=30)
@@ -145,7 +145,7 @@ class Walk:
         self.clocks.set(28 * HOUR + 60)
         self.record("25 hours forward: the token of 24 hours", self.profile(token))
         refresh = {"refresh_token": self.account["refresh_token"]}
-        answer = self.first.ask("POST", "/api/v1/auth/refresh", refresh)
+        answer = self.first.request("POST", "/api/v1/auth/refresh", refresh)
         self.record("… refreshed", summary(answer))
         self.record("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
 
@@ -154,16 +154,16 @@ class Walk:
         self.clocks.set(27 * HOUR)
         self.record("1 hour back: a token made before", self.profile(token))
         login = {"email": "back@example.com", "password": "SecurePassword123"}
-        answer = self.first.ask("POST", "/api/v1/auth/login", login)
+        answer = self.first.request("POST", "/api/v1/auth/login", login)
         self.record("… signed in again", summary(answer))
         self.record("… a new session, evaluated", self.evaluate(answer.json()["access_token"]))
         worker = self.environment.platform.workers
-        before = sum(each.said.count("sandbox.cleanup_expired_sessions[") for each in worker)
+        before = sum(each.output.count("sandbox.cleanup_expired_sessions[") for each in worker)
         self.record(
             "… the beat's sweep of each 20 s runs again",
             seconds_until(
                 lambda: (
-                    sum(each.said.count("sandbox.cleanup_expired_sessions[") for each in worker)
+                    sum(each.output.count("sandbox.cleanup_expired_sessions[") for each in worker)
                     > before
                 )
             ),

@@ -22,9 +22,9 @@ def redis_killed(environment: Environment) -> None:
 
 def redis_hangs(environment: Environment) -> None:
     wait_until_jobs_run(environment)
-    environment.redis.freeze()
+    environment.redis.suspend()
     time.sleep(2 * OUTAGE)
-    environment.redis.thaw()
+    environment.redis.resume()
 
 
 def postgres_restarted_fast(environment: Environment) -> None:
@@ -62,7 +62,7 @@ def beat_killed(environment: Environment) -> None:
 
 
 def two_beats(environment: Environment) -> None:
-    second = environment.platform.another_beat("second-beat").start()
+    second = environment.platform.new_beat("second-beat").start()
     time.sleep(60)
     second.stop()
 
@@ -91,16 +91,16 @@ def aws_fault(mode: str, seconds: float) -> Callable[[Environment], None]:
 
 def emulator_fault(path: str, **parameters: Any) -> Callable[[Environment], None]:
     def fault(environment: Environment) -> None:
-        environment.platform.emulator.tell(path, **parameters)
+        environment.platform.emulator.control(path, **parameters)
         time.sleep(3 * OUTAGE)
-        environment.platform.emulator.tell("/reset", all=True)
+        environment.platform.emulator.control("/reset", all=True)
 
     return fault
 
 
 def wait_until_jobs_run(environment: Environment) -> None:
     """Make AWS slow for a moment, so that the fault occurs while jobs are running."""
-    environment.platform.emulator.tell("/delay", action="DescribeInstances", seconds=3, times=6)
+    environment.platform.emulator.control("/delay", action="DescribeInstances", seconds=3, times=6)
     time.sleep(2)
 
 

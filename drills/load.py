@@ -12,7 +12,7 @@ import urllib3
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
-from spot_optimizer.tests.platform import Edge
+from spot_optimizer.tests.quickstart import ApiClient
 
 PAUSE = 0.5  # [s] between two evaluations, and before a watcher reconnects
 ENDED = 4410
@@ -29,11 +29,11 @@ class Seen(NamedTuple):
 class User(threading.Thread):
     """Evaluates one session repeatedly, alternating between the web processes."""
 
-    def __init__(self, name: str, webs: Sequence[Edge], instance: dict[str, Any]) -> None:
+    def __init__(self, name: str, webs: Sequence[ApiClient], instance: dict[str, Any]) -> None:
         super().__init__(name=name, daemon=True)
         self.webs = list(webs)
-        self.token = self.webs[0].a_token(name)
-        self.session = self.webs[-1].a_session(self.token, instance)
+        self.token = self.webs[0].register(name)
+        self.session = self.webs[-1].create_session(self.token, instance)
         self.own = f"/api/v1/sandbox/sessions/{self.session['session_id']}"
         self.seen: list[Seen] = []
         self.accepted: set[str] = set()
@@ -45,14 +45,14 @@ class User(threading.Thread):
                 return
             self.evaluate(web)
 
-    def evaluate(self, web: Edge) -> None:
+    def evaluate(self, web: ApiClient) -> None:
         requested_at = time.monotonic()
         what = self._post_evaluate(web)
         self.seen.append(Seen(time.monotonic(), requested_at, what))
 
-    def _post_evaluate(self, web: Edge) -> str:
+    def _post_evaluate(self, web: ApiClient) -> str:
         try:
-            answer = web.ask("POST", f"{self.own}/evaluate", {}, self.token)
+            answer = web.request("POST", f"{self.own}/evaluate", {}, self.token)
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
             return NO_CONNECTION
         except urllib3.exceptions.HTTPError:
@@ -73,10 +73,10 @@ class User(threading.Thread):
     def evaluations(self) -> list[dict[str, Any]]:
         """Return all evaluations of the session, including those without a response."""
         path = f"{self.own}/evaluations?limit=200"
-        return self.webs[0].ask("GET", path, token=self.token).json()["results"]
+        return self.webs[0].request("GET", path, token=self.token).json()["results"]
 
     def lines(self) -> list[dict[str, Any]]:
-        text = self.webs[0].ask(
+        text = self.webs[0].request(
             "GET", f"{self.own}/logs", token=self.token, Accept="application/x-ndjson"
         )
         return [json.loads(line) for line in text.data.splitlines()]
@@ -85,7 +85,7 @@ class User(threading.Thread):
 class Watcher(threading.Thread):
     """Watches a session to its end; reconnects to the next web process and resumes."""
 
-    def __init__(self, session_id: str, webs: Sequence[Edge]) -> None:
+    def __init__(self, session_id: str, webs: Sequence[ApiClient]) -> None:
         super().__init__(name=f"watcher of {session_id}", daemon=True)
         self.session_id, self.webs = session_id, list(webs)
         self.lines: list[dict[str, Any]] = []
@@ -101,7 +101,7 @@ class Watcher(threading.Thread):
             if what == str(ENDED) or self.over.wait(PAUSE):
                 return
 
-    def _watch(self, web: Edge) -> str:
+    def _watch(self, web: ApiClient) -> str:
         after = self.lines[-1]["seq"] if self.lines else 0
         where = f"/api/v1/ws/sandbox/{self.session_id}?after={after}"
         try:

@@ -11,7 +11,7 @@ from typing import Self
 from drills.environment import Environment
 from drills.load import ENDED, Seen, User, Watcher
 from drills.outcome import Outcome
-from spot_optimizer.tests.platform import until
+from spot_optimizer.tests.quickstart import until
 
 Fault = Callable[[Environment], None]
 RECOVER_WITHIN = 240  # [s] a lease, the sweep after it, and a reserve
@@ -66,7 +66,7 @@ class Load:
             user.join()
         has_settled = self._has_settled()
         for user in self.users:
-            user.webs[0].ask("DELETE", user.own, token=user.token)
+            user.webs[0].request("DELETE", user.own, token=user.token)
         for watcher in self.watchers:
             watcher.join(timeout=60)
         return has_settled

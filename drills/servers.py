@@ -11,8 +11,8 @@ from typing import LiteralString
 import psycopg
 import redis
 
-from spot_optimizer.tests.platform import free_port
 from spot_optimizer.tests.process import Process
+from spot_optimizer.tests.quickstart import free_port
 
 DATABASE = "spot_optimizer"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from spot_optimizer.tests.platform import ROOT, START_WITHIN, until
+from spot_optimizer.tests.quickstart import ROOT, START_WITHIN, until
 
 STOP_WITHIN = 30  # [s]
 
@@ -28,7 +28,7 @@ class Process:
         self.environment = dict(environment)
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
-        self._said_before = 0
+        self._length_at_start = 0
 
     def start(self) -> Self:
         self.launch()
@@ -36,7 +36,7 @@ class Process:
         return self
 
     def launch(self) -> None:
-        self._said_before = len(self.said)
+        self._length_at_start = len(self.output)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -55,7 +55,7 @@ class Process:
         until(self._has_come_up, seconds=START_WITHIN, what=f"{self.name} ({self.log})")
 
     def _has_come_up(self) -> bool:
-        assert self.is_running, f"{self.name} ended:\n{self.said_since_start}"
+        assert self.is_running, f"{self.name} ended:\n{self.output_since_start}"
         return self.is_ready()
 
     def is_ready(self) -> bool:
@@ -75,16 +75,16 @@ class Process:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def freeze(self) -> None:
+    def suspend(self) -> None:
         os.killpg(self.process.pid, signal.SIGSTOP)
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         os.killpg(self.process.pid, signal.SIGCONT)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     @property
-    def said_since_start(self) -> str:
-        return self.said[self._said_before :]
+    def output_since_start(self) -> str:
+        return self.output[self._length_at_start :]

@@ -13,13 +13,13 @@ import pytest
 import urllib3
 import yaml
 
-from spot_optimizer.tests.platform import (
+from spot_optimizer.tests.process import Process
+from spot_optimizer.tests.quickstart import (
     ROOT,
-    Edge,
+    ApiClient,
     bare_environment,
     free_port,
 )
-from spot_optimizer.tests.process import Process
 from spot_optimizer.tests.services import is_on_services, lease_services, release_services
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -46,28 +46,28 @@ class Emulator(Process):
 
     def is_ready(self) -> bool:
         try:
-            return self.tell("").status == 200
+            return self.control("").status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
-    def tell(self, path: str, **body: Any) -> Any:
+    def control(self, path: str, **body: Any) -> Any:
         method, url = "POST" if body else "GET", f"{self.url}/_emulator{path}"
         return urllib3.request(method, url, json=body or None, timeout=30, retries=False)
 
 
-class Web(Process, Edge):
+class Web(Process, ApiClient):
     def __init__(self, *arguments: Any, facts: dict[str, Any], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.port, self.facts = int(self.environment["API_PORT"]), facts
 
     def is_ready(self) -> bool:
         try:
-            return self.ask("GET", "/health/live").status == 200
+            return self.request("GET", "/health/live").status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
 
-class Beating(Process):
+class HeartbeatProcess(Process):
     """A worker or a beat, whose health check in compose looks at a file that it touches."""
 
     @property
@@ -114,18 +114,18 @@ class Processes:
             self._beating("worker", f"worker-{number}", "--hostname", f"worker-{number}@%h")
             for number in (1, 2)
         ]
-        self.beat = self.another_beat("beat")
+        self.beat = self.new_beat("beat")
 
-    def another_beat(self, name: str) -> Beating:
+    def new_beat(self, name: str) -> HeartbeatProcess:
         return self._beating("beat", name)
 
     def _web(self, number: int) -> Web:
         own = {"API_HOST": "127.0.0.1", "API_PORT": str(free_port())}
         return self._of_compose(Web, "web", f"web-{number}", environment=own, facts=self.facts)
 
-    def _beating(self, service: str, name: str, *more: str) -> Beating:
+    def _beating(self, service: str, name: str, *more: str) -> HeartbeatProcess:
         own = {"HEARTBEAT_FILE": str(self.folder / f"{name}.heartbeat")}
-        return self._of_compose(Beating, service, name, *more, environment=own)
+        return self._of_compose(HeartbeatProcess, service, name, *more, environment=own)
 
     def _of_compose(self, kind: type, service: str, name: str, *more: str, **options: Any) -> Any:
         environment = _environment_of(service) | self.environment | options.pop("environment")
@@ -154,7 +154,7 @@ class Processes:
             process.launch()
         for process in self.all:
             process.wait_until_ready()
-        self.facts |= self.emulator.tell("").json() | {"aws_endpoint_url": self.emulator.url}
+        self.facts |= self.emulator.control("").json() | {"aws_endpoint_url": self.emulator.url}
 
     def run(self, *command: str) -> str:
         """Run something to its end, in the environment of all, and return what it said."""
@@ -170,7 +170,7 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         alive = [process for process in self.all if process.is_running]
         for process in alive:
-            process.thaw()
+            process.resume()
             process.process.send_signal(signal.SIGTERM)
         for process in alive:
             try:

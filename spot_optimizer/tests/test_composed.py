@@ -11,9 +11,9 @@ import pytest
 import redis
 import urllib3
 
-from spot_optimizer.tests.composed import FILE, Composed
-from spot_optimizer.tests.platform import free_port, until
+from spot_optimizer.tests.compose_project import FILE, ComposeProject
 from spot_optimizer.tests.processes import needs_services
+from spot_optimizer.tests.quickstart import free_port, until
 from spot_optimizer.worker.healthcheck import STALE_AFTER
 
 pytestmark = needs_services
@@ -24,14 +24,14 @@ needs_redis = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    with Composed(tmp_path_factory.mktemp("production")) as project:
+    with ComposeProject(tmp_path_factory.mktemp("production")) as project:
         yield project
 
 
 @pytest.fixture(scope="module")
 def migrated(project):
     migrate = project.start("migrate")
-    assert migrate.process.wait(timeout=120) == 0, migrate.said
+    assert migrate.process.wait(timeout=120) == 0, migrate.output
     return project
 
 
@@ -53,7 +53,7 @@ class TestInProduction:
         again = migrated.start("migrate", number=2)
 
         assert again.process.wait(timeout=120) == 0
-        assert "No migrations to apply" in again.said
+        assert "No migrations to apply" in again.output
 
     def test_both_webs_answer_and_know_the_same_users(self, services):
         one, other = services["web-1"], services["web-2"]
@@ -99,7 +99,7 @@ class TestInProduction:
             codes = list(pool.map(lambda service: service.stop(), services.values()))
 
         assert codes == [0] * len(services)
-        assert "Traceback" not in "".join(service.said for service in services.values())
+        assert "Traceback" not in "".join(service.output for service in services.values())
 
 
 def ask(web, method, path, *, token="", **options):

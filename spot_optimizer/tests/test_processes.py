@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from spot_optimizer.tests import test_seed
-from spot_optimizer.tests.platform import until
 from spot_optimizer.tests.processes import Processes, needs_services
+from spot_optimizer.tests.quickstart import until
 from spot_optimizer.tests.test_walk import SESSIONS, STAGES
 
 pytestmark = needs_services
@@ -27,10 +27,10 @@ def platform(tmp_path_factory):
 def walker(platform):
     """A token, after a first evaluation: it fetches the region, which takes its time."""
     web = platform.webs[0]
-    token = web.a_token("walker")
-    session = web.a_session(token)
-    assert web.evaluated(session["session_id"], token).json()["state"] == "decided"
-    web.ask("DELETE", f"{SESSIONS}/{session['session_id']}", token=token)
+    token = web.register("walker")
+    session = web.create_session(token)
+    assert web.evaluate(session["session_id"], token).json()["state"] == "decided"
+    web.request("DELETE", f"{SESSIONS}/{session['session_id']}", token=token)
     return token
 
 
@@ -70,7 +70,7 @@ async def walk(platform, token, session):
 
 
 def test_two_webs_are_one_platform(platform, walker):
-    session = platform.webs[1].a_session(walker)
+    session = platform.webs[1].create_session(walker)
 
     evaluated, watched = asyncio.run(walk(platform, walker, session))
 
@@ -81,7 +81,7 @@ def test_two_webs_are_one_platform(platform, walker):
     assert [line["stage"] for line in at_first if line.get("stage")] == STAGES * 2
     assert (first_code, second_code) == (4410, 4410)
     own = f"{SESSIONS}/{session['session_id']}"
-    assert platform.webs[1].ask("GET", own, token=walker).json()["state"] == "ended"
+    assert platform.webs[1].request("GET", own, token=walker).json()["state"] == "ended"
     kept = "SELECT sealed_credentials FROM sandbox_sandboxsession WHERE id = %s"
     assert sql(platform, kept, session["session_id"]) == [(None,)]
 
@@ -92,11 +92,11 @@ def test_the_seeds_five_tests_give_the_seeds_answers(platform):
 
 def test_two_workers_never_run_one_evaluation_twice(platform, walker):
     web = platform.webs[0]
-    session_id = web.a_session(walker)["session_id"]
+    session_id = web.create_session(walker)["session_id"]
     own = f"{SESSIONS}/{session_id}"
-    until(lambda: web.ask("GET", own, token=walker).json()["preflight"]["state"] == "passed")
+    until(lambda: web.request("GET", own, token=walker).json()["preflight"]["state"] == "passed")
     web.emulator("/delay", action="DescribeInstances", seconds=3, times=1)
-    asked = web.ask("POST", f"{own}/evaluate", {}, walker, Prefer="respond-async").json()
+    asked = web.request("POST", f"{own}/evaluate", {}, walker, Prefer="respond-async").json()
     kwargs = {"evaluation_id": asked["evaluation_id"]}
 
     platform.run(
@@ -108,20 +108,20 @@ def test_two_workers_never_run_one_evaluation_twice(platform, walker):
     )
 
     where = f"{own}/evaluations/{asked['evaluation_id']}"
-    until(lambda: web.ask("GET", where, token=walker).json()["state"] == "decided")
+    until(lambda: web.request("GET", where, token=walker).json()["state"] == "decided")
     time.sleep(1)  # for whoever would still run it
     lines = web.lines(session_id, walker)
     assert [line["stage"] for line in lines if line.get("stage")] == STAGES
     assert len([line for line in lines if line["type"] == "decision"]) == 1
     assert len([line for line in lines if line.get("message", "").startswith("Asking AWS")]) == 1
-    assert all("sandbox.evaluate[" in worker.said for worker in platform.workers)
+    assert all("sandbox.evaluate[" in worker.output for worker in platform.workers)
 
 
 def test_guesses_are_counted_over_both_webs(platform):
     guess = {"email": "guessed@example.com", "password": "Not-the-password-1"}
 
     def attempt(number):
-        return platform.webs[number % 2].ask("POST", "/api/v1/auth/login", guess)
+        return platform.webs[number % 2].request("POST", "/api/v1/auth/login", guess)
 
     with ThreadPoolExecutor(8) as guessers:
         answers = list(guessers.map(attempt, range(30)))
@@ -133,7 +133,7 @@ def test_guesses_are_counted_over_both_webs(platform):
 
 def test_the_beat_ends_a_session_that_is_over(platform, walker):
     web = platform.webs[0]
-    session_id = web.a_session(walker)["session_id"]
+    session_id = web.create_session(walker)["session_id"]
     sql(
         platform,
         "UPDATE sandbox_sandboxsession SET created_at = now() - interval '3 hours',"
@@ -144,7 +144,7 @@ def test_the_beat_ends_a_session_that_is_over(platform, walker):
     reschedule(platform, "cleanup_expired_sessions", 2)
 
     own = f"{SESSIONS}/{session_id}"
-    until(lambda: web.ask("GET", own, token=walker).json()["state"] == "ended")
+    until(lambda: web.request("GET", own, token=walker).json()["state"] == "ended")
     last = web.lines(session_id, walker)[-1]
     assert (last["type"], last["reason"]) == ("session_ended", "expired")
 
@@ -156,12 +156,12 @@ def test_the_beat_puts_the_shown_counts_right(platform, walker):
     reschedule(platform, "update_session_counts", 2)
 
     profile = "/api/v1/auth/profile"
-    until(lambda: web.ask("GET", profile, token=walker).json()["active_sessions_count"] != 77)
+    until(lambda: web.request("GET", profile, token=walker).json()["active_sessions_count"] != 77)
 
 
 def test_the_beat_refreshes_the_market(platform, walker):
     web = platform.webs[0]
-    web.a_session(walker)  # whose credentials may fetch it
+    web.create_session(walker)  # whose credentials may fetch it
     before = web.emulator("/requests")["requests"][-1]["n"]
 
     reschedule(platform, "refresh_market", 2)

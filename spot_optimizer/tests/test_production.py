@@ -19,7 +19,7 @@ LINKED = re.compile(r"""(?:href|src)=["'](/static/[^"']+)""")
 
 
 class Server(RunningServer):
-    def ask(self, path, **headers):
+    def request(self, path, **headers):
         return urllib3.request(
             "GET",
             f"http://127.0.0.1:{self.port}{path}",
@@ -48,29 +48,29 @@ def server(tmp_path_factory):
 
 @pytest.mark.parametrize("page", ["/admin/login/", "/docs"])
 def test_pages_have_their_styles_and_scripts(server, page):
-    answer = server.ask(page, **BY_TLS)
+    answer = server.request(page, **BY_TLS)
     linked = LINKED.findall(answer.data.decode())
 
     assert answer.status == 200
     assert any(".css" in path for path in linked)
     assert any(".js" in path for path in linked)
     for path in linked:
-        assert server.ask(urljoin(page, path), **BY_TLS).status == 200, path
+        assert server.request(urljoin(page, path), **BY_TLS).status == 200, path
 
 
 def test_who_comes_in_the_clear_is_sent_to_tls(server):
-    answer = server.ask("/docs?a=b", Host="spot.example.com")
+    answer = server.request("/docs?a=b", Host="spot.example.com")
 
     assert answer.status == 301
     assert answer.headers["Location"] == "https://spot.example.com/docs?a=b"
 
 
 def test_browsers_are_told_to_come_by_tls_only(server):
-    assert server.ask("/docs", **BY_TLS).headers["Strict-Transport-Security"]
+    assert server.request("/docs", **BY_TLS).headers["Strict-Transport-Security"]
 
 
 def test_another_name_is_refused(server):
-    answer = server.ask("/docs", **BY_TLS | {"Host": "evil.example"})
+    answer = server.request("/docs", **BY_TLS | {"Host": "evil.example"})
 
     assert (answer.status, answer.json()["code"]) == (400, "malformed")
 
@@ -78,7 +78,7 @@ def test_another_name_is_refused(server):
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
 @pytest.mark.parametrize("host", ["10.1.2.3", "10.1.2.3:8000", "[fd00::1]:8000", "spot"])
 def test_load_balancers_may_ask_for_its_health_in_the_clear_by_address(server, path, host):
-    answer = server.ask(path, Host=host)
+    answer = server.request(path, Host=host)
 
     assert (answer.status, answer.json()["status"]) == (200, "ok")
 
@@ -86,13 +86,13 @@ def test_load_balancers_may_ask_for_its_health_in_the_clear_by_address(server, p
 def test_metrics_are_for_who_has_the_token_in_the_clear_too(server):
     token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
 
-    assert server.ask("/metrics", Host="10.1.2.3").status == 401
-    assert server.ask("/metrics", Host="10.1.2.3", **token).status == 200
+    assert server.request("/metrics", Host="10.1.2.3").status == 401
+    assert server.request("/metrics", Host="10.1.2.3", **token).status == 200
 
 
 @pytest.mark.parametrize("path", ["/health/x", "/healthy", "/x/health", "/health/live/"])
 def test_nothing_else_is_told_by_address(server, path):
-    assert server.ask(path, Host="10.1.2.3").status == 400
+    assert server.request(path, Host="10.1.2.3").status == 400
 
 
 def test_its_own_health_check_is_content(server):

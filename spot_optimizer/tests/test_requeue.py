@@ -7,16 +7,16 @@ import redis
 import urllib3
 
 from sandbox.tasks import SHUTDOWN_LIMIT
-from spot_optimizer.tests.composed import Composed
-from spot_optimizer.tests.platform import until
+from spot_optimizer.tests.compose_project import ComposeProject
 from spot_optimizer.tests.processes import needs_services
+from spot_optimizer.tests.quickstart import until
 
 pytestmark = needs_services
 
 
 @pytest.fixture
 def project(tmp_path, emulator):
-    with Composed(tmp_path, ENV="TEST", AWS_ENDPOINT_URL=emulator.url) as project:
+    with ComposeProject(tmp_path, ENV="TEST", AWS_ENDPOINT_URL=emulator.url) as project:
         assert project.start("migrate").process.wait(timeout=120) == 0
         yield project
 
@@ -27,9 +27,9 @@ class Owner:
     def __init__(self, project, emulator) -> None:
         self.web, self.emulator, self.token = project.start("web").until_healthy(), emulator, ""
         body = {"email": "a@example.com", "username": "a", "password": "SecurePassword123"}
-        self.token = self.ask("POST", "/auth/register", body)["access_token"]
+        self.token = self.request("POST", "/auth/register", body)["access_token"]
 
-    def ask(self, method, path, body=None, **headers):
+    def request(self, method, path, body=None, **headers):
         return urllib3.request(
             method,
             f"http://127.0.0.1:{self.web.port}/api/v1{path}",
@@ -50,17 +50,17 @@ class Owner:
             "aws_access_key": self.emulator.access_key,
             "aws_secret_key": self.emulator.secret_key,
         }
-        return f"/sandbox/sessions/{self.ask('POST', '/sandbox/sessions', body)['session_id']}"
+        return f"/sandbox/sessions/{self.request('POST', '/sandbox/sessions', body)['session_id']}"
 
     def evaluate(self, session):
-        asked = self.ask("POST", f"{session}/evaluate", {}, Prefer="respond-async")
+        asked = self.request("POST", f"{session}/evaluate", {}, Prefer="respond-async")
         return f"{session}/evaluations/{asked['evaluation_id']}"
 
     def preflight_of(self, session):
-        return self.ask("GET", session)["preflight"]["state"]
+        return self.request("GET", session)["preflight"]["state"]
 
     def messages(self, session):
-        lines = self.ask("GET", f"{session}/logs?limit=200")["results"]
+        lines = self.request("GET", f"{session}/logs?limit=200")["results"]
         return [line["message"] for line in lines if line["type"] == "log"]
 
 
@@ -69,7 +69,7 @@ def test_what_can_be_finished_is_finished_first(project, emulator):
     worker = project.start("worker").until_healthy()
     emulator.delay("GetCallerIdentity", seconds=4)
     session = owner.open_session()
-    until(lambda: "sandbox.preflight" in worker.said, what="the preflight")
+    until(lambda: "sandbox.preflight" in worker.output, what="the preflight")
 
     code = worker.stop()
 
@@ -92,12 +92,12 @@ def test_what_cannot_is_taken_up_at_once_by_the_next(project, emulator):
     emulator.reset()
     emulator.deny("ec2:DescribeInstances")  # so that both are soon settled
     other = project.start("worker", number=2)
-    until(lambda: owner.ask("GET", evaluation)["state"] == "failed", seconds=120, what="an end")
+    until(lambda: owner.request("GET", evaluation)["state"] == "failed", seconds=120, what="an end")
     until(lambda: owner.preflight_of(session) == "failed", seconds=120, what="the preflight")
 
     assert code == 0
     assert SHUTDOWN_LIMIT <= took < SHUTDOWN_LIMIT + 6
-    assert "leased by another run" not in other.said  # the first worker released its leases
+    assert "leased by another run" not in other.output  # the first worker released its leases
     told = owner.messages(session)
     assert sum("Reading i-" in message for message in told) == 1
     assert sum("Preflight failed" in message for message in told) == 1

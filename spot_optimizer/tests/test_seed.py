@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import websockets
 
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.quickstart import Platform
 
 REGISTER = """curl -X POST http://localhost:8000/api/v1/auth/register \\
   -H "Content-Type: application/json" \\

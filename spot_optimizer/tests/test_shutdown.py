@@ -14,7 +14,7 @@ from sandbox.cleanup.jobs import clean_up
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
 from spot_optimizer.server.daphne_server import SHUTDOWN_TIMEOUT
-from spot_optimizer.tests.platform import Platform, until
+from spot_optimizer.tests.quickstart import Platform, until
 from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
 from streaming.db_threads import in_thread
 from streaming.publish import log
@@ -40,10 +40,10 @@ class Client:
             "username": "ann",
             "password": "SecurePassword123",
         }
-        token = self.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+        token = self.request("POST", "/api/v1/auth/register", body).json()["access_token"]
         self.pool.headers = {"Authorization": f"Bearer {token}"}
 
-    def ask(self, method, path, body=None):
+    def request(self, method, path, body=None):
         return self.pool.request(method, path, json=body, retries=False)
 
     def asking(self, *request):
@@ -117,11 +117,11 @@ async def test_who_comes_again_to_another_server_misses_nothing(server):
 
 def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
     with Platform(tmp_path / "var") as platform:
-        token = platform.a_token()
-        session = platform.a_session(token)
+        token = platform.register()
+        session = platform.create_session(token)
         platform.emulator("/delay", action="*", seconds=9, times=1000)
         path = f"/api/v1/sandbox/sessions/{session['session_id']}/evaluate"
-        platform.ask("POST", path, {}, token, Prefer="respond-async")
+        platform.request("POST", path, {}, token, Prefer="respond-async")
         until(lambda: "Reading i-" in str(platform.lines(session["session_id"], token)))
         since = time.monotonic()
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import redis
 
-from spot_optimizer.tests.platform import Platform, until
+from spot_optimizer.tests.quickstart import Platform, until
 
 STAGES = ["input", "hardware", "advisor", "right_sizing", "risk", "safety_gate"]
 STAGES += ["ranking", "signal", "output"]
@@ -33,8 +33,8 @@ async def walk(platform, token, session):
 
 
 def test_from_nothing_to_a_decision_watched_live(platform):
-    token = platform.a_token()
-    session = platform.a_session(token)
+    token = platform.register()
+    session = platform.create_session(token)
 
     evaluated, ended, frames, code = asyncio.run(walk(platform, token, session))
 
@@ -51,43 +51,45 @@ def test_from_nothing_to_a_decision_watched_live(platform):
 
 
 def test_who_does_not_wait_gets_a_place_to_look(platform):
-    token = platform.a_token("patient")
-    own = f"{SESSIONS}/{platform.a_session(token)['session_id']}"
+    token = platform.register("patient")
+    own = f"{SESSIONS}/{platform.create_session(token)['session_id']}"
 
-    asked = platform.ask("POST", f"{own}/evaluate", {}, token, Prefer="respond-async")
+    asked = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async")
 
     assert asked.status == 202
     assert asked.json()["state"] == "pending"
     where = asked.headers["Location"]
     settled = until(
-        lambda: (e := platform.ask("GET", where, token=token).json())["state"] != "pending" and e
+        lambda: (
+            (e := platform.request("GET", where, token=token).json())["state"] != "pending" and e
+        )
     )
     assert settled["state"] == "decided"
 
 
 def test_aws_refusing_is_a_502_with_its_code(platform):
-    token = platform.a_token("refused")
-    session = platform.a_session(token, aws_secret_key="wrong")
+    token = platform.register("refused")
+    session = platform.create_session(token, aws_secret_key="wrong")
     own = f"{SESSIONS}/{session['session_id']}"
 
-    asked = platform.ask("POST", f"{own}/evaluate", {}, token)
+    asked = platform.request("POST", f"{own}/evaluate", {}, token)
 
     assert asked.status == 502
     assert asked.json()["code"].startswith("aws_")
-    failed = platform.ask("GET", f"{own}/evaluations", token=token).json()["results"][0]
+    failed = platform.request("GET", f"{own}/evaluations", token=token).json()["results"][0]
     assert failed["state"] == "failed"
-    assert platform.ask("GET", own, token=token).json()["is_active"] is True
+    assert platform.request("GET", own, token=token).json()["is_active"] is True
 
 
 def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
-    token = platform.a_token("drained")
+    token = platform.register("drained")
     [spot, *_] = [
         each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"
     ]
-    session = platform.a_session(token, spot)
+    session = platform.create_session(token, spot)
 
     platform.emulator("/rebalance", instance_id=spot["instance_id"])
-    asked = platform.evaluated(session["session_id"], token)
+    asked = platform.evaluate(session["session_id"], token)
 
     assert asked.json()["decision"] == "DRAIN", asked.data
     assert asked.json()["aws_signal"] == "REBALANCE"
@@ -95,10 +97,10 @@ def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
 
 def test_pages_for_people_are_there(platform):
     for path in ("/docs", "/api/schema", "/health", "/health/live", "/health/ready"):
-        assert platform.ask("GET", path).status == 200, path
-    assert platform.ask("GET", "/health").json()["dependencies"]["database"] == "ok"
-    assert platform.ask("GET", "/nowhere").json()["code"] == "not_found"
-    assert platform.ask("GET", "/api/v1/auth/profile/").status == 404
+        assert platform.request("GET", path).status == 200, path
+    assert platform.request("GET", "/health").json()["dependencies"]["database"] == "ok"
+    assert platform.request("GET", "/nowhere").json()["code"] == "not_found"
+    assert platform.request("GET", "/api/v1/auth/profile/").status == 404
 
 
 def test_the_start_tells_when_each_job_runs(platform):
@@ -148,12 +150,14 @@ def own_platform(tmp_path):
 
 def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
     platform = own_platform
-    token = platform.a_token()
-    session = platform.a_session(token)
+    token = platform.register()
+    session = platform.create_session(token)
     own = f"{SESSIONS}/{session['session_id']}"
-    until(lambda: platform.ask("GET", own, token=token).json()["preflight"]["state"] == "passed")
+    until(
+        lambda: platform.request("GET", own, token=token).json()["preflight"]["state"] == "passed"
+    )
     platform.emulator("/delay", action="DescribeSpotPriceHistory", seconds=20, times=5)
-    asked = platform.ask("POST", f"{own}/evaluate", {}, token, Prefer="respond-async").json()
+    asked = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async").json()
     before = until(
         lambda: (
             (lines := platform.lines(session["session_id"], token))
@@ -166,7 +170,9 @@ def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
     platform.start()
     where = f"{own}/evaluations/{asked['evaluation_id']}"
     settled = until(
-        lambda: (e := platform.ask("GET", where, token=token).json())["state"] != "pending" and e,
+        lambda: (
+            (e := platform.request("GET", where, token=token).json())["state"] != "pending" and e
+        ),
         seconds=60,
     )
 
@@ -186,23 +192,23 @@ def test_a_planted_secret_is_found_nowhere(own_platform):
     password = "Planted-Passw0rd-of-nobody"
     session_token = "PLANTEDSESSIONTOKENOFNOBODY" * 4
     body = {"email": "planted@example.com", "username": "planted", "password": password}
-    token = platform.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+    token = platform.request("POST", "/api/v1/auth/register", body).json()["access_token"]
     answers = []
     keys = {"aws_secret_key": secret, "aws_session_token": session_token}
     for field in ({}, {"mode": "live"}, {"aws_region": "xx-nowhere-9"}):
-        session = platform.a_session(token, **keys, **field)
+        session = platform.create_session(token, **keys, **field)
         own = f"{SESSIONS}/{session['session_id']}"
-        answers += [platform.ask("POST", f"{own}/evaluate", {}, token)]
+        answers += [platform.request("POST", f"{own}/evaluate", {}, token)]
         for path in ("", "/evaluations", "/actions", "/logs", "/iam-policy"):
-            answers += [platform.ask("GET", own + path, token=token)]
+            answers += [platform.request("GET", own + path, token=token)]
     answers += [
-        platform.ask("POST", SESSIONS, {**keys, "instance_id": secret}, token),
-        platform.ask("POST", "/api/v1/auth/login", {"email": 7, "password": password}),
+        platform.request("POST", SESSIONS, {**keys, "instance_id": secret}, token),
+        platform.request("POST", "/api/v1/auth/login", {"email": 7, "password": password}),
     ]
     left_open = own
-    platform.ask("DELETE", own, token=token)
-    until(lambda: platform.ask("GET", left_open, token=token).json()["state"] == "ended")
-    stored = everything_stored(platform)
+    platform.request("DELETE", own, token=token)
+    until(lambda: platform.request("GET", left_open, token=token).json()["state"] == "ended")
+    stored = database_fingerprint(platform)
     platform.stop()
     on_disk = b"".join(path.read_bytes() for path in platform.var_dir.rglob("*") if path.is_file())
     said = b"".join(answer.data for answer in answers) + platform.log.read_bytes()
@@ -213,7 +219,7 @@ def test_a_planted_secret_is_found_nowhere(own_platform):
             assert json.dumps(mark)[1:-1].encode() not in place
 
 
-def everything_stored(platform):
+def database_fingerprint(platform):
     """Return every byte of every table, and of the broker where there is one."""
     url = platform.environment["DATABASE_URL"]
     if not url:

@@ -10,7 +10,7 @@ import pytest
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 
-from spot_optimizer.tests.platform import ROOT, free_port
+from spot_optimizer.tests.quickstart import ROOT, free_port
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from spot_optimizer.operations.database_metrics import DatabaseCollector
-from spot_optimizer.tests.platform import ROOT, free_port
+from spot_optimizer.tests.quickstart import ROOT, free_port
 
 TOKEN = "a-token-of-nobody-for-prometheus-to-send"
 STANDARD = ("python_", "process_")  # the client's own, under the names all dashboards know

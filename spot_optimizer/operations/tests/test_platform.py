@@ -10,8 +10,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from spot_optimizer.tests.platform import Platform
-from spot_optimizer.tests.test_walk import SESSIONS, everything_stored, until
+from spot_optimizer.tests.quickstart import Platform
+from spot_optimizer.tests.test_walk import SESSIONS, database_fingerprint, until
 
 MARKS = {
     "aws_secret_key": "PLANTED/secret+of/nobody+0123456789abcdef",
@@ -57,14 +57,14 @@ def logged(platform):
 
 
 def test_one_evaluation_is_followed_from_the_request_to_the_worker(platform):
-    token = platform.a_token("followed")
-    own = f"{SESSIONS}/{platform.a_session(token)['session_id']}"
+    token = platform.register("followed")
+    own = f"{SESSIONS}/{platform.create_session(token)['session_id']}"
     headers = {"Prefer": "respond-async", "X-Request-ID": "followed-1234"}
 
-    answer = platform.ask("POST", f"{own}/evaluate", {}, token, **headers)
+    answer = platform.request("POST", f"{own}/evaluate", {}, token, **headers)
     where = answer.headers["Location"]
     until(
-        lambda: platform.ask("GET", where, token=token).json()["state"] != "pending",
+        lambda: platform.request("GET", where, token=token).json()["state"] != "pending",
         seconds=60,
     )
 
@@ -115,10 +115,10 @@ def test_an_operator_edits_the_schedule_in_its_page(platform):
 
 
 def test_what_prometheus_reads_has_counted_what_happened(platform):
-    token = platform.a_token("counted")
-    platform.evaluated(platform.a_session(token)["session_id"], token)
+    token = platform.register("counted")
+    platform.evaluate(platform.create_session(token)["session_id"], token)
 
-    text = platform.ask("GET", "/metrics").data.decode()
+    text = platform.request("GET", "/metrics").data.decode()
 
     found = {family.name: family for family in text_string_to_metric_families(text)}
     decided = [
@@ -134,18 +134,18 @@ def test_what_prometheus_reads_has_counted_what_happened(platform):
 def test_a_planted_secret_is_in_nothing_that_operators_read(platform):
     password = "Planted-Passw0rd-of-nobody"
     body = {"email": "planted@example.com", "username": "planted", "password": password}
-    token = platform.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
-    session = platform.a_session(token, **MARKS)
+    token = platform.request("POST", "/api/v1/auth/register", body).json()["access_token"]
+    session = platform.create_session(token, **MARKS)
     own = f"{SESSIONS}/{session['session_id']}"
-    platform.ask("POST", f"{own}/evaluate?ticket={session['stream_ticket']}", {}, token)
-    platform.ask("GET", f"/nowhere?ticket={session['stream_ticket']}", token=token)
+    platform.request("POST", f"{own}/evaluate?ticket={session['stream_ticket']}", {}, token)
+    platform.request("GET", f"/nowhere?ticket={session['stream_ticket']}", token=token)
     operator = Operator(platform)
 
     paths = ("", "django_celery_results/taskresult/", "sandbox/sandboxsession/")
     paths += (f"sandbox/sandboxsession/{session['session_id']}/change/",)
     pages = [operator.read(f"/admin/{path}") for path in paths]
-    pages += [platform.ask("GET", path).data.decode() for path in ("/metrics", "/health")]
-    stored = everything_stored(platform).decode(errors="replace")
+    pages += [platform.request("GET", path).data.decode() for path in ("/metrics", "/health")]
+    stored = database_fingerprint(platform).decode(errors="replace")
     text = platform.log.read_text()
 
     for secret in (*MARKS.values(), password, token, session["stream_ticket"]):

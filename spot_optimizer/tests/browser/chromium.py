@@ -14,20 +14,20 @@ QUIET += ["--disable-dev-shm-usage", "--disable-component-update", "--hide-scrol
 MISSING = "No Chromium here: apt-get install chromium, and the browser tests run."
 
 
-def where_chromium_is() -> str | None:
+def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def chromium_or_skip() -> str:
     """Skip where there is none; under CI nobody would read that, so there it is a failure."""
-    path = where_chromium_is()
+    path = find_chromium()
     if path is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
     return path
 
 
 @asynccontextmanager
-async def a_browser(path: str) -> AsyncIterator[Browser]:
+async def launch_browser(path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=QUIET)
         yield browser

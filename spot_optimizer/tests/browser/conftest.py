@@ -6,10 +6,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from spot_optimizer.tests.browser.accessibility import check_accessibility
-from spot_optimizer.tests.browser.chromium import a_browser, chromium_or_skip
-from spot_optimizer.tests.browser.people import Person, a_person
-from spot_optimizer.tests.browser.watching import Watched, watched
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.browser.chromium import chromium_or_skip, launch_browser
+from spot_optimizer.tests.browser.page_monitor import MonitoredPages, monitored_pages
+from spot_optimizer.tests.browser.users import BrowserUser, create_user
+from spot_optimizer.tests.quickstart import Platform
 
 HERE = Path(__file__).parent
 
@@ -35,37 +35,37 @@ def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser(chromium: str) -> AsyncIterator[Browser]:
-    async with a_browser(chromium) as browser:
+    async with launch_browser(chromium) as browser:
         yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def pages(platform: Platform, browser: Browser) -> AsyncIterator[Watched]:
+async def pages(platform: Platform, browser: Browser) -> AsyncIterator[MonitoredPages]:
     """The test's pages; the test fails if one of them had a problem that was not expected."""
-    async with watched(browser, platform.base_url) as pages:
+    async with monitored_pages(browser, platform.base_url) as pages:
         yield pages
 
 
 @pytest.fixture
-def new_page(pages: Watched) -> Callable[..., Awaitable[Page]]:
+def new_page(pages: MonitoredPages) -> Callable[..., Awaitable[Page]]:
     """`await new_page(person, dark=True, phone=True)`; without a person it is signed out."""
     return pages.open
 
 
 @pytest.fixture
-def new_person(platform: Platform) -> Callable[..., Person]:
-    """`new_person("lab")`: somebody new, with this role."""
-    return lambda role="user": a_person(platform, role)
+def new_user(platform: Platform) -> Callable[..., BrowserUser]:
+    """`new_user("lab")`: somebody new, with this role."""
+    return lambda role="user": create_user(platform, role)
 
 
 @pytest.fixture
-def person(new_person: Callable[..., Person]) -> Person:
+def person(new_user: Callable[..., BrowserUser]) -> BrowserUser:
     """The user whom `page` is signed in as."""
-    return new_person()
+    return new_user()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def page(pages: Watched, person: Person) -> Page:
+async def page(pages: MonitoredPages, person: BrowserUser) -> Page:
     return await pages.open(person)
 
 

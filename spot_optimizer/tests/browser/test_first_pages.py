@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from spot_optimizer.tests.browser.people import PASSWORD
+from spot_optimizer.tests.browser.users import PASSWORD
 
 SESSION_PAGE = re.compile(r"/sessions/[0-9a-f]{8}-[0-9a-f-]{27}$")
 LOOKS = [{}, {"dark": True}, {"phone": True}, {"phone": True, "dark": True}]
@@ -25,10 +25,8 @@ async def goes_to_a_session(page, act) -> str:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
-async def test_pages_are_usable_by_everybody_in_every_look(
-    new_page, new_person, platform, axe, look
-):
-    person = new_person()
+async def test_pages_are_usable_by_everybody_in_every_look(new_page, new_user, platform, axe, look):
+    person = new_user()
     signed_out, page = await new_page(**look), await new_page(person, **look)
     for path in ("/sign-in", "/register"):
         await signed_out.goto(path)
@@ -38,7 +36,7 @@ async def test_pages_are_usable_by_everybody_in_every_look(
     await axe(page)
     assert await holds_in_width(page)
 
-    platform.a_session(person.token)
+    platform.create_session(person.token)
     for path in ("/", "/sessions/new"):
         await page.goto(path)
         await page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
@@ -71,8 +69,8 @@ async def test_the_look_follows_the_system(new_page):
 
 
 class TestSignIn:
-    async def test_works_by_keys_alone_and_leads_to_where_one_wanted(self, new_page, new_person):
-        page, person = await new_page(), new_person()
+    async def test_works_by_keys_alone_and_leads_to_where_one_wanted(self, new_page, new_user):
+        page, person = await new_page(), new_user()
         await page.goto("/sessions/new")
 
         await page.keyboard.press("Tab")
@@ -90,9 +88,9 @@ class TestSignIn:
         await page.wait_for_url("**/sessions/new#content")
         await expect(page.get_by_role("heading", level=1)).to_have_text("New session")
 
-    async def test_says_what_is_wrong_and_lets_one_try_again(self, new_page, new_person, pages):
+    async def test_says_what_is_wrong_and_lets_one_try_again(self, new_page, new_user, pages):
         pages.expect("status 401")
-        page, person = await new_page(), new_person()
+        page, person = await new_page(), new_user()
         await page.goto("/sign-in")
 
         await page.get_by_label("E-mail").fill(person.email)
@@ -142,7 +140,7 @@ async def test_registering_leads_to_an_empty_home_that_says_what_to_do(new_page,
 
 class TestHome:
     async def test_counts_down_the_time_that_is_left(self, page, person, platform):
-        platform.a_session(person.token, ttl_minutes=120)
+        platform.create_session(person.token, ttl_minutes=120)
         await page.clock.install()
         await page.goto("/")
         left = page.locator("time[data-countdown]")
@@ -159,7 +157,7 @@ class TestHome:
         click = page.get_by_role("button", name="Try it on a demo instance").click
         where = await goes_to_a_session(page, click)
 
-        sessions = platform.ask("GET", "/api/v1/sandbox/sessions", token=person.token).json()
+        sessions = platform.request("GET", "/api/v1/sandbox/sessions", token=person.token).json()
         opened = sessions["results"][0]
         assert where.endswith(opened["session_id"])
         assert opened["instance_id"] == platform.facts["instances"][0]["instance_id"]
@@ -173,7 +171,7 @@ class TestNewSession:
         open_it = page.get_by_role("button", name="Open the session")
         where = await goes_to_a_session(page, open_it.click)
 
-        sessions = platform.ask("GET", "/api/v1/sandbox/sessions", token=person.token).json()
+        sessions = platform.request("GET", "/api/v1/sandbox/sessions", token=person.token).json()
         assert where.endswith(sessions["results"][0]["session_id"])
 
     async def test_a_zone_fills_in_its_region_while_it_is_typed(self, page):
@@ -237,7 +235,7 @@ class TestNewSession:
         open_it = page.get_by_role("button", name="Open the session")
         await goes_to_a_session(page, open_it.click)
 
-        sessions = platform.ask("GET", "/api/v1/sandbox/sessions", token=person.token).json()
+        sessions = platform.request("GET", "/api/v1/sandbox/sessions", token=person.token).json()
         assert len(sessions["results"]) == 1
 
 

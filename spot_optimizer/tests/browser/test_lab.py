@@ -13,21 +13,21 @@ def spot(platform):
 
 
 @pytest.fixture
-def models(platform, new_person):
+def models(platform, new_user):
     """The models by stage; what a test moves is moved back for the next one."""
-    token = new_person("lab").token
-    rows = platform.ask("GET", f"{LAB}/models", token=token).json()["results"]
+    token = new_user("lab").token
+    rows = platform.request("GET", f"{LAB}/models", token=token).json()["results"]
     yield {row["stage"]: row for row in rows}
     champion = next(row for row in rows if row["stage"] == "champion")
     for row in (champion, *(row for row in rows if row is not champion)):
         path = f"{LAB}/models/{row['model_id']}/stage"
-        assert platform.ask("POST", path, {"stage": row["stage"]}, token).status == 200
+        assert platform.request("POST", path, {"stage": row["stage"]}, token).status == 200
 
 
 def evaluate(platform, person, spot, times=1):
-    session = platform.a_session(person.token, spot)
+    session = platform.create_session(person.token, spot)
     for _ in range(times):
-        answer = platform.evaluated(session["session_id"], person.token)
+        answer = platform.evaluate(session["session_id"], person.token)
         assert answer.status == 200, answer.data
 
 
@@ -36,8 +36,8 @@ async def is_as_wide_as_the_screen(page):
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_everybody_can_use_its_pages(new_page, new_person, platform, spot, axe, look):
-    person = new_person("lab")
+async def test_everybody_can_use_its_pages(new_page, new_user, platform, spot, axe, look):
+    person = new_user("lab")
     evaluate(platform, person, spot)
     page = await new_page(person, **look)
 
@@ -48,7 +48,7 @@ async def test_everybody_can_use_its_pages(new_page, new_person, platform, spot,
 
 
 async def test_its_empty_pages_can_be_used_as_well(new_page, person, platform, spot, axe):
-    platform.a_session(person.token, spot)
+    platform.create_session(person.token, spot)
     page = await new_page(person, phone=True)
 
     await page.goto(f"/lab/instances/{spot['instance_id']}")
@@ -57,8 +57,8 @@ async def test_its_empty_pages_can_be_used_as_well(new_page, person, platform, s
     await axe(page)
 
 
-async def test_a_promotion_is_asked_back_and_done_by_keys_alone(new_page, new_person, models, axe):
-    page = await new_page(new_person("lab"))
+async def test_a_promotion_is_asked_back_and_done_by_keys_alone(new_page, new_user, models, axe):
+    page = await new_page(new_user("lab"))
     await page.goto("/lab")
     name = f"{models['challenger']['name']} {models['challenger']['version']}"
     dialog = page.get_by_role("dialog", name=f"Make champion: {name}?")
@@ -80,9 +80,9 @@ async def test_a_promotion_is_asked_back_and_done_by_keys_alone(new_page, new_pe
 
 
 async def test_a_model_is_assigned_and_judges_the_next_evaluation(
-    new_page, new_person, platform, spot, models
+    new_page, new_user, platform, spot, models
 ):
-    person = new_person("lab")
+    person = new_user("lab")
     evaluate(platform, person, spot)
     page = await new_page(person)
     name = f"{models['challenger']['name']} {models['challenger']['version']}"
@@ -104,9 +104,9 @@ async def test_a_model_is_assigned_and_judges_the_next_evaluation(
     await expect(page.get_by_text("The champion judges this instance.")).to_be_visible()
 
 
-async def test_switches_are_saved_and_the_pipeline_follows(new_page, new_person, platform, spot):
-    person = new_person("lab")
-    platform.a_session(person.token, spot)
+async def test_switches_are_saved_and_the_pipeline_follows(new_page, new_user, platform, spot):
+    person = new_user("lab")
+    platform.create_session(person.token, spot)
     page = await new_page(person, phone=True)
     await page.goto(f"/lab/instances/{spot['instance_id']}")
     stress = page.locator(".stage", has=page.get_by_role("heading", name="Family stress"))
@@ -121,7 +121,7 @@ async def test_switches_are_saved_and_the_pipeline_follows(new_page, new_person,
 
 
 async def test_a_user_looks_and_is_told_why_not_more(page, person, platform, spot):
-    platform.a_session(person.token, spot)
+    platform.create_session(person.token, spot)
 
     await page.goto("/lab")
     await expect(page.get_by_role("button", name="Make champion")).to_have_count(0)
@@ -132,8 +132,8 @@ async def test_a_user_looks_and_is_told_why_not_more(page, person, platform, spo
     await expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
-async def test_another_users_instance_is_a_404_page(pages, page, new_person, platform, spot):
-    platform.a_session(new_person().token, spot)
+async def test_another_users_instance_is_a_404_page(pages, page, new_user, platform, spot):
+    platform.create_session(new_user().token, spot)
     pages.expect("status 404")
 
     answer = await page.goto(f"/lab/instances/{spot['instance_id']}")

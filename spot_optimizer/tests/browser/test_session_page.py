@@ -9,9 +9,9 @@ import pytest
 from playwright.async_api import expect
 
 from spot_optimizer.dashboard import formats
-from spot_optimizer.tests.browser.people import a_person
-from spot_optimizer.tests.browser.watching import watched
-from spot_optimizer.tests.platform import ROOT, Platform
+from spot_optimizer.tests.browser.page_monitor import monitored_pages
+from spot_optimizer.tests.browser.users import create_user
+from spot_optimizer.tests.quickstart import ROOT, Platform
 
 SLOW = 120_000  # [ms] the first evaluation of a region fetches its prices
 expect.set_options(timeout=20_000)  # [ms] a limit only: what comes sooner is not waited for
@@ -32,12 +32,12 @@ for start in range(0, {count}, 500):
 
 @pytest.fixture
 def session(platform, person):
-    return platform.a_session(person.token)
+    return platform.create_session(person.token)
 
 
 @pytest.fixture
 def evaluated(platform, person, session):
-    answer = platform.evaluated(session["session_id"], person.token)
+    answer = platform.evaluate(session["session_id"], person.token)
     assert answer.status == 200, answer.data
     return session
 
@@ -69,7 +69,7 @@ async def column(page, number):
 
 def api(platform, person, session, path):
     url = f"/api/v1/sandbox/sessions/{session['session_id']}{path}"
-    return platform.ask("GET", url, token=person.token).json()
+    return platform.request("GET", url, token=person.token).json()
 
 
 async def test_an_evaluation_is_asked_for_and_seen_live(page, platform, person, session):
@@ -123,7 +123,7 @@ async def test_the_log_shows_every_stored_line_in_order(page, platform, person, 
 async def test_the_preflight_ticks_check_by_check(page, platform, person):
     platform.emulator("/delay", action="DescribeInstances", seconds=120, times=1000)
     try:
-        session = platform.a_session(person.token)
+        session = platform.create_session(person.token)
         await visit(page, session)
         checks = page.locator(".check-item")
         await expect(checks.nth(0)).to_have_attribute("data-status", "passed")
@@ -137,7 +137,7 @@ async def test_the_preflight_ticks_check_by_check(page, platform, person):
 
 async def test_a_check_that_fails_says_what_to_do(page, platform, person):
     unknown = {**platform.facts["instances"][0], "instance_id": "i-0000000000000000f"}
-    session = platform.a_session(person.token, unknown)
+    session = platform.create_session(person.token, unknown)
 
     await visit(page, session)
 
@@ -287,7 +287,7 @@ async def test_a_restart_of_the_server_neither_loses_nor_doubles_a_line(
     getattr(platform, end)()
     await expect(page.locator("[data-connection=waiting]")).to_contain_text("Reconnecting in")
     platform.start()
-    platform.evaluated(evaluated["session_id"], person.token)
+    platform.evaluate(evaluated["session_id"], person.token)
 
     await expect(page.locator("[data-connection=live]")).to_be_visible(timeout=SLOW)
     stored = platform.lines(evaluated["session_id"], person.token)
@@ -442,7 +442,7 @@ async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person,
     await visit(page, session)
     await axe(page)
     path = f"/api/v1/sandbox/sessions/{session['session_id']}"
-    platform.ask("DELETE", path, token=person.token)
+    platform.request("DELETE", path, token=person.token)
     await expect(page.locator("[data-connection=ended]")).to_be_visible(timeout=SLOW)
 
     await axe(page)
@@ -450,9 +450,9 @@ async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person,
 
 async def test_a_watcher_who_has_signed_out_is_told_to_sign_in(browser, chromium, tmp_path):
     with Platform(tmp_path / "var", STREAM_REQUIRE_TICKET="true") as platform:
-        person = a_person(platform)
-        session = platform.a_session(person.token)
-        async with watched(browser, platform.base_url) as pages:
+        person = create_user(platform)
+        session = platform.create_session(person.token)
+        async with monitored_pages(browser, platform.base_url) as pages:
             pages.expect("ERR_CONNECTION|WebSocket|socket")
             page = await visit(await pages.open(person), session)  # the owner needs no ticket
 
@@ -465,9 +465,9 @@ async def test_a_watcher_who_has_signed_out_is_told_to_sign_in(browser, chromium
             await expect(page.locator("[data-connection=stopped]")).to_be_visible()
 
 
-async def test_somebody_elses_session_is_a_page_that_says_so(page, pages, new_person, platform):
+async def test_somebody_elses_session_is_a_page_that_says_so(page, pages, new_user, platform):
     pages.expect("status 404")
-    theirs = platform.a_session(new_person().token)
+    theirs = platform.create_session(new_user().token)
 
     await page.goto(f"/sessions/{theirs['session_id']}")
 

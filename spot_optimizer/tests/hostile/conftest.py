@@ -1,9 +1,9 @@
 from typing import Any
 
-from spot_optimizer.tests.hostile.table import TRIED
+from spot_optimizer.tests.hostile.inputs import STATUS_COUNTS
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if TRIED:
-        told = ", ".join(f"{count} x {status}" for status, count in sorted(TRIED.items()))
-        terminalreporter.write_line(f"hostile inputs: {TRIED.total()} tried: {told}")
+    if STATUS_COUNTS:
+        told = ", ".join(f"{count} x {status}" for status, count in sorted(STATUS_COUNTS.items()))
+        terminalreporter.write_line(f"hostile inputs: {STATUS_COUNTS.total()} tried: {told}")

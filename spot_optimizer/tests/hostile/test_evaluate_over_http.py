@@ -17,8 +17,8 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation
 from sandbox.testing import an_emulated_session
 from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.tests.hostile.table import TRIED, the_schema
-from spot_optimizer.tests.hostile.wire import server
+from spot_optimizer.tests.hostile.inputs import STATUS_COUNTS, load_schema
+from spot_optimizer.tests.hostile.raw_http import server
 from spot_optimizer.tests.test_schema import ONE, closed
 
 __all__ = ["server"]
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def told():
-    schema = the_schema()
+    schema = load_schema()
     operation = schema["paths"][f"{ONE}/evaluate"]["post"]
     return {
         status: closed(schema, answer["content"]["application/json"]["schema"])
@@ -61,7 +61,7 @@ def evaluated(server, session, prefer="wait=9", *, settle=True):
             if pending is not None:
                 evaluations.evaluate(evaluation_id=pending.pk, now=timezone.now())
             time.sleep(0.05)
-        TRIED[answer.result().status] += 1
+        STATUS_COUNTS[answer.result().status] += 1
         return answer.result()
 
 

@@ -15,7 +15,7 @@ from schemathesis import GenerationMode
 
 from accounts.testing import a_user, signed_in
 from lab.models import ModelRegistry
-from spot_optimizer.tests.hostile.table import FORMATS, TRIED, ids_of, the_schema
+from spot_optimizer.tests.hostile.inputs import FORMATS, STATUS_COUNTS, ids_of, load_schema
 from spot_optimizer.tests.test_server import RunningServer
 
 # By day only who may least and who may most: a run of one takes a minute of a core.
@@ -29,8 +29,8 @@ CONFIG = schemathesis.Config.from_dict(
         "checks": {"positive_data_acceptance": {"enabled": False}},
     }
 )
-SCHEMA = schemathesis.openapi.from_dict(the_schema(), config=CONFIG)
-UNHURRIED = {
+SCHEMA = schemathesis.openapi.from_dict(load_schema(), config=CONFIG)
+NO_RATE_LIMITS = {
     f"THROTTLE_{name}": "1000000/min" for name in ("LOGIN", "LOGIN_ADDRESS", "REGISTER", "API")
 }
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(scope="module")
 def server(django_db_setup):
     server = RunningServer(
-        LOG_LEVEL="ERROR", SANDBOX_MAX_ACTIVE_SESSIONS="100000", **UNHURRIED
+        LOG_LEVEL="ERROR", SANDBOX_MAX_ACTIVE_SESSIONS="100000", **NO_RATE_LIMITS
     ).wait()
     said = []
     # Read all along: a full pipe would stop the server.
@@ -88,4 +88,4 @@ def test_every_answer_is_as_the_schema_says(case, server, session, headers, ids)
         }
     answer = case.call_and_validate(base_url=server, session=session, headers=headers)
     session.cookies.clear()
-    TRIED[answer.status_code] += 1
+    STATUS_COUNTS[answer.status_code] += 1

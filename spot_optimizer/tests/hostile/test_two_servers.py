@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.testing import PASSWORD, a_user, signed_in
 from sandbox.models import SandboxSession
-from spot_optimizer.tests.hostile.test_steering import BODY
+from spot_optimizer.tests.hostile.test_ssrf import BODY
 from spot_optimizer.tests.test_server import RunningServer
 
 pytestmark = [

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.testing import a_user, signed_in
 from sandbox.models import SandboxSession
-from spot_optimizer.tests.hostile.table import good, ids_of, operations, send, the_schema
+from spot_optimizer.tests.hostile.inputs import good, ids_of, load_schema, operations, send
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # Longer than any field but the one it is for: wherever else it is put, it is refused.
@@ -33,7 +33,7 @@ MARKS = {
 
 
 @pytest.fixture(autouse=True)
-def unhurried(settings):
+def without_rate_limits(settings):
     settings.THROTTLE_LOGIN = settings.THROTTLE_LOGIN_ADDRESS = "1000000/min"
 
 
@@ -74,7 +74,7 @@ def test_no_planted_secret_is_anywhere(caplog):
     client.raise_request_exception = False
     wrongly = {"X-Secret": SECRET, "Cookie": f"sessionid={quote(SECRET)}"}
 
-    for operation in operations(the_schema()):
+    for operation in operations(load_schema()):
         url = f"{operation.url(**own)}?secret={quote(SECRET)}&limit={quote(SECRET)}"
         for body in misplaced(operation):
             answers.append(send(client, operation, url, body, **wrongly))
@@ -107,6 +107,6 @@ def test_no_planted_secret_is_anywhere(caplog):
 
 def good_session():
     [create] = [
-        each for each in operations(the_schema()) if str(each) == "POST /api/v1/sandbox/sessions"
+        each for each in operations(load_schema()) if str(each) == "POST /api/v1/sandbox/sessions"
     ]
     return good(create.body)

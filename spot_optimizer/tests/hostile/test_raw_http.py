@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from spot_optimizer.server.http_limits import FAREWELL, REQUEST_WITHIN, BoundedChannel
-from spot_optimizer.tests.hostile.wire import answer_on, asked, connected, head, refused, server
+from spot_optimizer.tests.hostile.raw_http import answer_on, asked, connected, head, refused, server
 
 __all__ = ["server"]
 PROFILE = "/api/v1/auth/profile"

@@ -11,14 +11,14 @@ import yaml
 from cryptography.fernet import Fernet
 
 from spot_optimizer.settings import BASE_DIR
-from spot_optimizer.tests.platform import START_WITHIN, free_port, until
+from spot_optimizer.tests.quickstart import START_WITHIN, free_port, until
 from spot_optimizer.tests.services import lease_services, release_services
 
 FILE = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(:-(?P<default>[^}]*)|:\?[^}]*)?\}")
 
 
-class Composed:
+class ComposeProject:
     """A compose project: a database and a Redis of its own, and whatever of it is started."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
@@ -35,7 +35,7 @@ class Composed:
             **environment,
         }
 
-    def __enter__(self) -> "Composed":
+    def __enter__(self) -> "ComposeProject":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,7 +85,7 @@ class Service:
         return VARIABLE.sub(lambda found: values.get(found["name"], found["default"] or ""), text)
 
     @property
-    def said(self):
+    def output(self):
         return self.log.read_text()
 
     def is_healthy(self):

@@ -5,7 +5,7 @@ from itertools import count
 
 from playwright.async_api import BrowserContext
 
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.quickstart import Platform
 
 PASSWORD = "SecurePassword123"
 SIGN_IN = "/sign-in"
@@ -13,30 +13,30 @@ _numbers = count(1)
 
 
 @dataclass
-class Person:
+class BrowserUser:
     id: str
     email: str
     token: str
     password: str = PASSWORD
 
 
-def a_person(platform: Platform, role: str = "user", *, name: str | None = None) -> Person:
+def create_user(platform: Platform, role: str = "user", *, name: str | None = None) -> BrowserUser:
     name = name or f"person{next(_numbers)}"
     body = {"email": f"{name}@example.com", "username": name, "password": PASSWORD}
-    answer = platform.ask("POST", "/api/v1/auth/register", body).json()
+    answer = platform.request("POST", "/api/v1/auth/register", body).json()
     if role != "user":
         _give_role(platform, answer["user"]["id"], role)
-    return Person(answer["user"]["id"], body["email"], answer["access_token"])
+    return BrowserUser(answer["user"]["id"], body["email"], answer["access_token"])
 
 
 def _give_role(platform: Platform, user_id: str, role: str) -> None:
-    admin = platform.ask("POST", "/api/v1/auth/login", platform.facts["admin"]).json()
+    admin = platform.request("POST", "/api/v1/auth/login", platform.facts["admin"]).json()
     path = f"/api/v1/admin/users/{user_id}"
-    answer = platform.ask("PATCH", path, {"role": role}, admin["access_token"])
+    answer = platform.request("PATCH", path, {"role": role}, admin["access_token"])
     assert answer.status == 200, answer.data
 
 
-async def sign_in(context: BrowserContext, person: Person) -> None:
+async def sign_in(context: BrowserContext, person: BrowserUser) -> None:
     """Give a fresh context this person's session, as the sign-in form would."""
     await context.request.get(SIGN_IN)
     token = next(each for each in await context.cookies() if each["name"] == "csrftoken")

@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from accounts.models import User
 from sandbox.testing import a_session, an_evaluation
 
-TRIED: Counter = Counter()  # answers by status, for the summary
+STATUS_COUNTS: Counter = Counter()  # answers by status, for the summary
 JSON = "application/json"
 ERROR_FIELDS = {"detail", "code", "errors", "limit", "active", "evaluation_id"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "FOO"]
@@ -47,7 +47,7 @@ FORMATS = {
 }
 OF_TYPE = {"string": "x", "integer": 60, "number": 0.5, "boolean": True, "array": [], "null": None}
 
-STRANGE_TEXT = [
+INVALID_TEXT = [
     "", " ", "\0", "a\0b", "\ud800", "a\udfffb", "\u202e\u0000", "é" * 300, "x" * 65_536,
     "'; DROP TABLE accounts_user; --", "../../../etc/passwd", "{{7*7}}", "%s%n%x", "<script>",
     "\r\nX-Injected: 1", "0x10", "١٢٣", "1e400", "NaN", "null", "true", "-0", "0" * 5000,
@@ -55,10 +55,10 @@ STRANGE_TEXT = [
     "ffffffff-ffff-ffff-ffff-ffffffffffff", "{00000000-0000-4000-8000-000000000000}",
     "http://[", "//evil.example", "a@b@c", "us-east-1.evil.example/", "\ufeff", "\x7f\x1b[2J",
 ]  # fmt: skip
-STRANGE_VALUES = [
+INVALID_VALUES = [
     None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 2**31, 2**63, -(2**63) - 1, 10**400,
     [], [None], [[]], {}, {"": ""}, {"$ne": None}, [1] * 10_000, {"a": {"b": {"c": []}}},
-    *STRANGE_TEXT,
+    *INVALID_TEXT,
 ]  # fmt: skip
 RAW_BODIES = [
     b"", b" ", b"{", b"}", b"{}", b"[]", b"null", b"true", b"0", b'""', b"NaN", b"Infinity",
@@ -69,26 +69,26 @@ RAW_BODIES = [
     b"{" + b",".join(b'"%d": 1' % n for n in range(50_000)) + b"}", b"\x1f\x8b\x08\0\0\0\0\0\0\3",
     b"a=1&b=2", b"<a/>", b"--x\r\n\r\n--x--", b'{"__proto__": {"a": 1}, "constructor": 1}',
 ]  # fmt: skip
-STRANGE_KINDS = [
+INVALID_KINDS = [
     "text/plain", "text/html", "application/xml", "application/x-www-form-urlencoded", ";", "/",
     "multipart/form-data", "multipart/form-data; boundary=x", "application/json/x", "x" * 5000,
     "application/merge-patch+json", "*/*", "application/json; charset=utf-16", "\x7f",
     "application/json; charset=\x7f", "application/json; charset=zip", 'application/json; a="',
 ]  # fmt: skip
-STRANGE_QUERY = [
+INVALID_QUERY = [
     "", "0", "-1", "201", "1.5", "1e3", "9" * 30, "9" * 5000, "x", "%00", "%ff", "%ED%A0%80", "²",
     "%D9%A1", "[]", "{}", "null", "true", "TRUE", "+1", "%2B1", "%20", "1&{name}=2", "a%0Ab",
     "2026-01-01", "2026-13-45T99:99:99Z", "0001-01-01T00:00:00%2B14:00", "%22%3E%3Cscript%3E",
     "9999-12-31T23:59:59-14:00", "us-east-1.evil.example%2F", "us-east-1%00", "..%2f..%2f",
     "cD0yMDI2LTEzLTQ1", "bz0tMQ%3D%3D", "cD0lMDA%3D", "bz05OTk5OTk5OTk5OTk5OTk5OTk5OQ%3D%3D", "%",
 ]  # fmt: skip
-STRANGE_IDS = [
+INVALID_IDS = [
     "0", "-1", "x", "%00", "%ff", "%0A", "%2e%2e", "..%2f..", "null", "undefined", "9" * 300, "%20",
     "00000000-0000-0000-0000-00000000000", "{00000000-0000-4000-8000-000000000000}", "%F0%9F%98%80",
     "00000000000040008000000000000000", "00000000-0000-4000-8000-00000000000%D9%A1", "a" * 5000,
     "'%20OR%201=1", "*", "%7B%7B7*7%7D%7D", "%E2%80%AE",
 ]  # fmt: skip
-STRANGE_HEADERS = [
+INVALID_HEADERS = [
     {"Accept": ""}, {"Accept": ";;;"}, {"Accept": "*/*;q=x"}, {"Accept": "image/png"},
     {"Accept": "application/json;q=0"}, {"Accept": "x/" * 2000}, {"Accept": "application/json, \0"},
     {"Prefer": "wait=, respond-async"}, {"Prefer": "respond-async, wait=99999999999999999999"},
@@ -135,7 +135,7 @@ class Operation(NamedTuple):
         return self.path.format(**dict.fromkeys(self.ids, FORMATS["uuid"]) | ids)
 
 
-def the_schema() -> dict[str, Any]:
+def load_schema() -> dict[str, Any]:
     return Client(headers={"Host": "localhost"}).get("/api/schema?format=json").json()
 
 
@@ -195,7 +195,7 @@ def good(part: dict[str, Any], name: str = "") -> Any:
     )
 
 
-def strange_bodies(body: dict[str, Any]) -> list[bytes]:
+def invalid_bodies(body: dict[str, Any]) -> list[bytes]:
     """Return bodies that are wrong in one place: each field missing, and of every kind."""
     whole = good(body)
     texts = [json.dumps(each).encode() for each in _spoiled(whole)]
@@ -216,7 +216,7 @@ def _spoiled(whole: dict[str, Any]) -> list[Any]:
     ]
     for name, value in whole.items():
         bodies.append({each: whole[each] for each in whole if each != name})
-        bodies += [whole | {name: strange} for strange in STRANGE_VALUES]
+        bodies += [whole | {name: strange} for strange in INVALID_VALUES]
         if isinstance(value, dict):
             bodies += [whole | {name: inner} for inner in _spoiled(value)]
     return bodies
@@ -236,11 +236,11 @@ def send(
         answer = client.generic(operation.method, url, body, content_type=kind, headers=headers)
         if not operation.waits:
             transaction.set_rollback(answer.status_code < 400)
-    TRIED[answer.status_code] += 1
+    STATUS_COUNTS[answer.status_code] += 1
     return answer
 
 
-def assert_well_refused(answer: Any, codes: set[str], what: object = "") -> None:
+def assert_documented_error(answer: Any, codes: set[str], what: object = "") -> None:
     """Whatever it was: no fault of ours, and if it is a refusal, one as the contract has it."""
     assert answer.status_code < 500, (what, answer.content)
     if answer.status_code < 400 or answer["Content-Type"].startswith("text/html"):
@@ -265,7 +265,7 @@ def ids_of(user: User, **fields: Any) -> dict[str, Any]:
     }
 
 
-def everything_stored() -> str:
+def database_fingerprint() -> str:
     """Return a fingerprint of every row of every table."""
     found = sha256()
     with connection.cursor() as cursor:

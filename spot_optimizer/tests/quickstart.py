@@ -46,7 +46,7 @@ def bare_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
-class Edge:
+class ApiClient:
     """What users do at the platform's edge: over HTTP, and nothing else of ours."""
 
     port: int
@@ -56,7 +56,9 @@ class Edge:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Any:
+    def request(
+        self, method: str, path: str, body: Any = None, token: str = "", **headers: str
+    ) -> Any:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         return urllib3.request(
@@ -73,11 +75,13 @@ class Edge:
         method = "POST" if body else "GET"
         return urllib3.request(method, url, json=body or None, timeout=30, retries=False).json()
 
-    def a_token(self, name: str = "walker") -> str:
+    def register(self, name: str = "walker") -> str:
         body = {"email": f"{name}@example.com", "username": name, "password": "SecurePassword123"}
-        return self.ask("POST", "/api/v1/auth/register", body).json()["access_token"]
+        return self.request("POST", "/api/v1/auth/register", body).json()["access_token"]
 
-    def a_session(self, token: str, instance: dict[str, Any] | None = None, **fields: Any) -> Any:
+    def create_session(
+        self, token: str, instance: dict[str, Any] | None = None, **fields: Any
+    ) -> Any:
         facts = self.facts
         instance = instance or facts["instances"][0]
         body = {
@@ -88,16 +92,16 @@ class Edge:
             "aws_access_key": facts["access_key"],
             "aws_secret_key": facts["secret_key"],
         }
-        return self.ask("POST", "/api/v1/sandbox/sessions", body | fields, token).json()
+        return self.request("POST", "/api/v1/sandbox/sessions", body | fields, token).json()
 
-    def evaluated(self, session_id: str, token: str) -> Any:
+    def evaluate(self, session_id: str, token: str) -> Any:
         """Evaluate, and look again where the first one of a region takes more than ten seconds."""
         path = f"/api/v1/sandbox/sessions/{session_id}/evaluate"
-        answer = self.ask("POST", path, {}, token)
+        answer = self.request("POST", path, {}, token)
         where = answer.headers.get("Location")
         while answer.status in (200, 202) and answer.json()["state"] == "pending":
             time.sleep(0.5)
-            answer = self.ask("GET", where, token=token)
+            answer = self.request("GET", where, token=token)
         return answer
 
     async def watch(
@@ -115,10 +119,10 @@ class Edge:
 
     def lines(self, session_id: str, token: str) -> list[dict[str, Any]]:
         path = f"/api/v1/sandbox/sessions/{session_id}/logs"
-        return self.ask("GET", path, token=token).json()["results"]
+        return self.request("GET", path, token=token).json()["results"]
 
 
-class Platform(Edge):
+class Platform(ApiClient):
     """`manage.py quickstart` on a folder and a database of its own."""
 
     def __init__(self, var_dir: Path, **environment: str) -> None:
@@ -146,7 +150,7 @@ class Platform(Edge):
         while time.monotonic() < give_up_at:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                if self.ask("GET", "/health").status == 200:
+                if self.request("GET", "/health").status == 200:
                     return
             except urllib3.exceptions.HTTPError:
                 pass

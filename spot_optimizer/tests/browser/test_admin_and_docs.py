@@ -2,7 +2,7 @@
 
 import pytest
 
-from spot_optimizer.tests.browser.watching import watched
+from spot_optimizer.tests.browser.page_monitor import monitored_pages
 
 INLINE = """document.head.append(
   Object.assign(document.createElement("script"), {textContent: "window.hacked = true"}))"""
@@ -17,7 +17,7 @@ PLANTED = [
 
 
 async def a_visit(browser, platform, script="", expecting=None):
-    async with watched(browser, platform.base_url) as pages:
+    async with monitored_pages(browser, platform.base_url) as pages:
         if expecting:
             pages.expect(expecting)
         page = await pages.open()
@@ -42,8 +42,8 @@ async def test_the_documentation_is_quiet_and_lists_the_operations(new_page):
     assert await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
 
 
-async def test_roles_and_phone_width_are_what_was_asked_for(new_page, new_person):
-    page = await new_page(new_person("admin"), phone=True)
+async def test_roles_and_phone_width_are_what_was_asked_for(new_page, new_user):
+    page = await new_page(new_user("admin"), phone=True)
 
     answer = await page.goto("/admin/")
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from spot_optimizer.tests.platform import Platform
+from spot_optimizer.tests.quickstart import Platform
 
 LAB = "/api/v1/lab"
 
@@ -27,7 +27,7 @@ def manage(platform, *arguments):
 
 
 def an_admins_token(platform):
-    login = platform.ask("POST", "/api/v1/auth/login", platform.facts["admin"])
+    login = platform.request("POST", "/api/v1/auth/login", platform.facts["admin"])
     return login.json()["access_token"]
 
 
@@ -38,24 +38,24 @@ def active(status):
 
 def test_the_walk(platform):
     token = an_admins_token(platform)
-    models = platform.ask("GET", f"{LAB}/models", token=token).json()["results"]
+    models = platform.request("GET", f"{LAB}/models", token=token).json()["results"]
     challenger = next(model["model_id"] for model in models if model["stage"] == "challenger")
     running = platform.emulator("")["instances"]
     spot = next(each for each in running if each["lifecycle"] == "spot")
-    session = platform.a_session(token, spot)
+    session = platform.create_session(token, spot)
     instance, session_id = session["instance_id"], session["session_id"]
 
-    first = platform.evaluated(session_id, token).json()
-    before = platform.ask("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
+    first = platform.evaluate(session_id, token).json()
+    before = platform.request("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
     wanted = {"instance_id": instance, "model_id": challenger}
-    assigned = platform.ask("POST", f"{LAB}/assign-model", wanted, token).json()
-    second = platform.evaluated(session_id, token).json()
-    after = platform.ask("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
-    experiments = platform.ask("GET", f"{LAB}/experiments/{instance}", token=token).json()
+    assigned = platform.request("POST", f"{LAB}/assign-model", wanted, token).json()
+    second = platform.evaluate(session_id, token).json()
+    after = platform.request("GET", f"{LAB}/pipeline-status/{instance}", token=token).json()
+    experiments = platform.request("GET", f"{LAB}/experiments/{instance}", token=token).json()
     replayed = [manage(platform, "replay", row["experiment_id"]) for row in experiments["results"]]
     full = {"pipeline_mode": "CLUSTER_FULL"}
-    platform.ask("PUT", f"{LAB}/config/{instance}", full, token)
-    third = platform.evaluated(session_id, token).json()
+    platform.request("PUT", f"{LAB}/config/{instance}", full, token)
+    third = platform.evaluate(session_id, token).json()
 
     assert assigned == {"status": "updated", "mode": "Lab Experiment Active", **wanted}
     assert first["model"]["name"] == "advisor-prior"

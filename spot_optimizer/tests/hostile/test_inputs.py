@@ -9,36 +9,36 @@ import pytest
 from django.test import Client
 
 from accounts.testing import a_user, signed_in
-from spot_optimizer.tests.hostile.table import (
+from spot_optimizer.tests.hostile.inputs import (
     FORMATS,
+    INVALID_HEADERS,
+    INVALID_IDS,
+    INVALID_KINDS,
+    INVALID_QUERY,
     METHODS,
-    STRANGE_HEADERS,
-    STRANGE_IDS,
-    STRANGE_KINDS,
-    STRANGE_QUERY,
     addresses,
-    assert_well_refused,
-    everything_stored,
+    assert_documented_error,
+    database_fingerprint,
     good,
     ids_of,
+    invalid_bodies,
+    load_schema,
     operations,
     send,
-    strange_bodies,
-    the_schema,
 )
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def unhurried(settings):
+def without_rate_limits(settings):
     for name in ("THROTTLE_LOGIN", "THROTTLE_LOGIN_ADDRESS"):
         setattr(settings, name, "1000000/min")
 
 
 @pytest.fixture(scope="module")
 def schema():
-    return the_schema()
+    return load_schema()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def pytest_generate_tests(metafunc):
     if "operation" in metafunc.fixturenames:
         found = [
             pytest.param(each, marks=pytest.mark.django_db(transaction=each.waits))
-            for each in operations(the_schema())  # which needs no database
+            for each in operations(load_schema())  # which needs no database
         ]
         metafunc.parametrize("operation", found, ids=lambda each: str(each))
 
@@ -86,48 +86,48 @@ def test_the_schema_has_every_address_of_the_api(schema):
 
 @pytest.fixture
 def nothing_changes(own, client):
-    before = everything_stored()
+    before = database_fingerprint()
     yield
-    assert everything_stored() == before
+    assert database_fingerprint() == before
 
 
 @pytest.mark.usefixtures("nothing_changes")
 class TestWhatIsSent:
     def test_as_a_body(self, operation, client, own, codes):
-        for body in strange_bodies(operation.body or {"properties": {}}):
+        for body in invalid_bodies(operation.body or {"properties": {}}):
             answer = send(client, operation, operation.url(**own), body)
 
-            assert_well_refused(answer, codes, (str(operation), body[:300]))
+            assert_documented_error(answer, codes, (str(operation), body[:300]))
 
     def test_as_another_kind_of_body(self, operation, client, own, codes):
         whole = json.dumps(good(operation.body or {"properties": {}})).encode()
         for body in (whole, gzip.compress(whole)):
-            for kind in STRANGE_KINDS:
+            for kind in INVALID_KINDS:
                 answer = send(client, operation, operation.url(**own), body, kind)
 
-                assert_well_refused(answer, codes, (str(operation), kind))
+                assert_documented_error(answer, codes, (str(operation), kind))
 
     def test_as_a_query(self, operation, client, own, codes):
         for name in {*operation.queries, "format", "surprise"}:
-            for text in STRANGE_QUERY:
+            for text in INVALID_QUERY:
                 url = f"{operation.url(**own)}?{name}={text.replace('{name}', name)}"
 
-                assert_well_refused(send(client, operation, url), codes, (str(operation), url))
+                assert_documented_error(send(client, operation, url), codes, (str(operation), url))
 
     def test_as_an_id(self, operation, client, own, codes):
         for name in operation.ids:
-            for text in STRANGE_IDS:
+            for text in INVALID_IDS:
                 url = operation.url(**own | {name: text})
                 answer = send(client, operation, url)
 
                 assert answer.status_code == 404, (str(operation), url)
-                assert_well_refused(answer, codes, (str(operation), url))
+                assert_documented_error(answer, codes, (str(operation), url))
 
     def test_as_a_header(self, operation, client, own, codes):
-        for headers in STRANGE_HEADERS:
+        for headers in INVALID_HEADERS:
             answer = send(client, operation, operation.url(**own), **headers)
 
-            assert_well_refused(answer, codes, (str(operation), headers))
+            assert_documented_error(answer, codes, (str(operation), headers))
 
     def test_by_another_method(self, operation, client, own, codes, schema):
         taken = {method.upper() for method in schema["paths"][operation.path]}
@@ -135,14 +135,14 @@ class TestWhatIsSent:
             answer = send(client, operation._replace(method=method), operation.url(**own))
 
             assert answer.status_code == 405, (str(operation), method)
-            assert_well_refused(answer, codes, (str(operation), method))
+            assert_documented_error(answer, codes, (str(operation), method))
             assert set(answer["Allow"].split(", ")) >= taken
 
     def test_by_somebody_who_is_not_signed_in(self, operation, own, codes):
-        for body in strange_bodies(operation.body or {"properties": {}})[::41]:
+        for body in invalid_bodies(operation.body or {"properties": {}})[::41]:
             answer = send(Client(), operation, operation.url(**own), body)
 
-            assert_well_refused(answer, codes, (str(operation), body[:300]))
+            assert_documented_error(answer, codes, (str(operation), body[:300]))
             if not operation.is_open:
                 assert answer.status_code == 401, str(operation)
                 assert answer["WWW-Authenticate"] == "Bearer"
@@ -168,12 +168,12 @@ PAGES = [path for path in addresses() if not is_of_the_api(path)]
 @pytest.mark.parametrize("path", [*PAGES, "/x"])
 def test_pages_break_at_nothing(path, client):
     url = re.sub(r"{\w+}", FORMATS["uuid"], path)
-    before = everything_stored()
+    before = database_fingerprint()
     for method in METHODS:
-        for text in STRANGE_QUERY[::5]:
+        for text in INVALID_QUERY[::5]:
             query = f"format={text}&lang={text}&after={text}&cursor={text}&next=//evil/{text}"
             answer = client.generic(method, f"{url}?{query}")
 
             assert answer.status_code < 500, (path, method, text)
             assert not urlsplit(answer.get("Location", "")).netloc, (path, method, text)
-    assert everything_stored() == before
+    assert database_fingerprint() == before

@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.tests.hostile.test_wire import UPGRADE
-from spot_optimizer.tests.hostile.wire import asked, head, server
+from spot_optimizer.tests.hostile.raw_http import asked, head, server
+from spot_optimizer.tests.hostile.test_raw_http import UPGRADE
 from spot_optimizer.tests.test_server import say_much
 
 __all__ = ["server"]

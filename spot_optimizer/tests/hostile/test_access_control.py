@@ -12,15 +12,15 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.testing import a_user, signed_in
-from spot_optimizer.tests.hostile.table import (
+from spot_optimizer.tests.hostile.inputs import (
     FORMATS,
-    assert_well_refused,
-    everything_stored,
+    assert_documented_error,
+    database_fingerprint,
     good,
     ids_of,
+    load_schema,
     operations,
     send,
-    the_schema,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +32,7 @@ OF_TOKENS = {"not_authenticated", "token_invalid", "token_expired", "token_revok
 
 
 @pytest.fixture(autouse=True)
-def unhurried(settings):
+def without_rate_limits(settings):
     settings.THROTTLE_LOGIN = settings.THROTTLE_LOGIN_ADDRESS = "1000000/min"
 
 
@@ -96,26 +96,26 @@ def codes():
 
 
 def test_no_bad_token_opens_anything(codes):
-    closed = [each for each in operations(the_schema()) if not each.is_open]
-    tokens, before = bad_tokens(), everything_stored()
+    closed = [each for each in operations(load_schema()) if not each.is_open]
+    tokens, before = bad_tokens(), database_fingerprint()
     for operation in closed:
         for wrong, token in tokens.items():
             answer = send(Client(), operation, operation.url(), Authorization=f"Bearer {token}")
 
             assert answer.status_code == 401, (str(operation), wrong)
             assert answer["WWW-Authenticate"] == "Bearer"
-            assert_well_refused(answer, codes, (str(operation), wrong))
-    assert everything_stored() == before
+            assert_documented_error(answer, codes, (str(operation), wrong))
+    assert database_fingerprint() == before
 
 
 @pytest.mark.parametrize("header", ["Basic dTpw", "Token x", "x", "", "Bearer", "bearer  ", ","])
 def test_no_other_header_opens_anything(header, codes):
-    for operation in operations(the_schema()):
+    for operation in operations(load_schema()):
         if not operation.is_open:
             answer = send(Client(), operation, operation.url(), Authorization=header)
 
             assert answer.status_code == 401, (str(operation), header)
-            assert_well_refused(answer, codes, (str(operation), header))
+            assert_documented_error(answer, codes, (str(operation), header))
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -124,8 +124,8 @@ def test_what_is_somebody_elses_is_not_there_for_any_role(role, owner):
     theirs = ids_of(a_user(owner))
     me = a_user(role)
     mine = ids_of(me, instance_id="i-of-mine")
-    client, before = signed_in(me), everything_stored()
-    for operation in operations(the_schema()):
+    client, before = signed_in(me), database_fingerprint()
+    for operation in operations(load_schema()):
         for name in set(operation.ids) - SHARED:
             body = json.dumps(good(operation.body or {"properties": {}})).encode()
             for_them = send(client, operation, operation.url(**mine | {name: theirs[name]}), body)
@@ -134,16 +134,16 @@ def test_what_is_somebody_elses_is_not_there_for_any_role(role, owner):
             is_for_others = role == "user" and for_them.status_code == 403  # by role, whatever id
             assert is_for_others or for_them.status_code == 404, (str(operation), name)
             assert for_them.content == unknown.content, (str(operation), name)
-    assert everything_stored() == before
+    assert database_fingerprint() == before
 
 
 def test_what_only_admins_may_is_refused_to_all_others():
     for role in ("user", "lab"):
         client, other = signed_in(a_user(role)), a_user()
-        before = everything_stored()
-        for operation in operations(the_schema()):
+        before = database_fingerprint()
+        for operation in operations(load_schema()):
             if operation.path.startswith("/api/v1/admin/"):
                 answer = send(client, operation, operation.url(user_id=other.pk))
 
                 assert (answer.status_code, answer.json()["code"]) == (403, "role_required")
-        assert everything_stored() == before
+        assert database_fingerprint() == before

@@ -15,7 +15,7 @@ from playwright.async_api import (
     WebSocket,
 )
 
-from spot_optimizer.tests.browser.people import Person, sign_in
+from spot_optimizer.tests.browser.users import BrowserUser, sign_in
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -30,7 +30,7 @@ SAID_ELSEWHERE = "Failed to load resource"
 HARMLESS = "net::ERR_ABORTED"  # the page moved on
 
 
-class Watched:
+class MonitoredPages:
     """The pages of one test, and every problem that they had."""
 
     def __init__(self, browser: Browser, base_url: str) -> None:
@@ -40,7 +40,7 @@ class Watched:
         self._contexts: list[BrowserContext] = []
 
     async def open(
-        self, person: Person | None = None, *, dark: bool = False, phone: bool = False
+        self, person: BrowserUser | None = None, *, dark: bool = False, phone: bool = False
     ) -> Page:
         """Open a blank page in a context of its own, signed out unless a person is named."""
         context = await self.browser.new_context(
@@ -109,8 +109,8 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(browser: Browser, base_url: str) -> AsyncIterator[Watched]:
-    pages = Watched(browser, base_url)
+async def monitored_pages(browser: Browser, base_url: str) -> AsyncIterator[MonitoredPages]:
+    pages = MonitoredPages(browser, base_url)
     try:
         yield pages
     finally:
