@@ -4,10 +4,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
+from spot_optimizer.engine.counterfactuals import Change, RelaxedFilters
 from spot_optimizer.engine.inputs import Inputs, Preferences
 from spot_optimizer.engine.pipeline import decide
 from spot_optimizer.engine.tests.builders import HERE, THERE, a_market, a_prior, a_type, inputs_of
 from spot_optimizer.engine.tests.strategies import CALM, PRIOR, TYPES, ZONES, inputs
+from spot_optimizer.engine.texts.counterfactuals import _sentence
 from spot_optimizer.engine.verdicts import (
     PoolVerdict,
     ranked_verdicts,
@@ -259,3 +261,13 @@ def test_every_named_change_makes_the_candidate_the_choice(given_inputs):
             # the named price is rounded down by less than a step
             too_little = changed(given_inputs, verdict, step=2e-6)
             assert winner(too_little) != verdict[:3], verdict.would_win_if
+
+
+@pytest.mark.parametrize(
+    ("price", "start"),
+    [(0.000001, "Would be the choice if"), (0.0, "No price would do"), (-0.1, "No price would do")],
+)
+def test_a_price_that_has_to_fall_below_zero_is_impossible(price, start):
+    change = Change(RelaxedFilters(), price, other_cost=0.2)
+
+    assert _sentence(change, is_current=False).startswith(start)
