@@ -1,4 +1,4 @@
-"""For looking: lines are written by `publish` only, and never changed."""
+"""Read-only: lines are written by `publish` only, and never changed."""
 
 from django.contrib import admin
 

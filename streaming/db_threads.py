@@ -10,9 +10,9 @@ R = TypeVar("R")
 
 def in_thread(query: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """
-    Let a query run beside the event loop, several at a time, each giving its connection back.
+    Return a coroutine function that runs the query in a thread and then closes its connection.
 
-    Channels' own way runs them all on one thread: ten replays would wait for each other.
+    Channels' database_sync_to_async runs all of them in one thread, one after the other.
     """
 
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

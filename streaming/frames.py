@@ -1,4 +1,4 @@
-"""How a line looks to a client: one JSON object, the same on the socket and in the log."""
+"""Serializes a line as JSON, the same for WebSockets and the HTTP log."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from streaming.models import Line
 
 
 def frame_of(line: Line) -> dict[str, Any]:
-    """Return the contract's frame of a stored line."""
+    """Return the frame of a stored line, as the API defines it."""
     return {
         "type": line.type,
         "timestamp": instant(line.at),
@@ -18,7 +18,7 @@ def frame_of(line: Line) -> dict[str, Any]:
 
 
 def encode(frame: dict[str, Any]) -> str:
-    """Return the frame as one line of JSON that any socket can carry."""
+    """Return the frame as JSON on one line."""
     return json.dumps(frame, separators=(",", ":"), allow_nan=False)
 
 

@@ -16,7 +16,7 @@ from channels.layers import BaseChannelLayer
 Message = dict[str, Any]
 
 
-class _Posted(NamedTuple):
+class _Queued(NamedTuple):
     expires_at: float  # [s] on the monotonic clock
     message: Message
 
@@ -26,7 +26,7 @@ class _Waiter(NamedTuple):
     woken: asyncio.Future[None]
 
     def wake(self) -> None:
-        with suppress(RuntimeError):  # its loop is closed: nobody waits there any more
+        with suppress(RuntimeError):  # its event loop is closed
             self.loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
@@ -34,25 +34,25 @@ class _Waiter(NamedTuple):
             self.woken.set_result(None)
 
 
-class _Box:
-    """What waits for one channel, at most its capacity, and who waits for it."""
+class _Channel:
+    """The messages of one channel, up to its capacity, and its waiting receivers."""
 
     def __init__(self, capacity: int) -> None:
-        self.posts: deque[_Posted] = deque(maxlen=capacity)
+        self.messages: deque[_Queued] = deque(maxlen=capacity)
         self.waiters: set[_Waiter] = set()
 
     def drop_expired(self) -> None:
         now = time.monotonic()
-        while self.posts and self.posts[0].expires_at <= now:
-            self.posts.popleft()
+        while self.messages and self.messages[0].expires_at <= now:
+            self.messages.popleft()
 
 
 class ThreadSafeLayer(BaseChannelLayer):
     """
-    Channel layer in memory whose senders and receivers may live in any thread and event loop.
+    In-memory channel layer whose senders and receivers may run in different event loops.
 
-    Channels' own in-memory layer does not wake a receiver on another loop. Here a full channel
-    refuses a message sent to it alone, and forgets its oldest for one that goes to a group.
+    Channels' own in-memory layer does not wake a receiver in another loop. If a channel is full,
+    `send` raises and `group_send` discards the channel's oldest message.
     """
 
     extensions = ("groups", "flush")
@@ -68,21 +68,21 @@ class ThreadSafeLayer(BaseChannelLayer):
         self.channel_capacity = self.compile_capacities(channel_capacity or {})
         self.group_expiry = group_expiry
         self._lock = Lock()
-        self._boxes: dict[str, _Box] = {}
+        self._channels: dict[str, _Channel] = {}
         self._groups: dict[str, dict[str, float]] = {}  # channel → when it joined
 
     async def new_channel(self, prefix: str = "specific") -> str:
         return f"{prefix}.in-process!{uuid4().hex}"
 
     async def send(self, channel: str, message: Message) -> None:
-        """:raises ChannelFull: nobody has received its last ``capacity`` messages"""
+        """:raises ChannelFull: ``capacity`` messages have not been received yet"""
         self.require_valid_channel_name(channel)
         with self._lock:
-            box = self._box(channel)
-            box.drop_expired()
-            if len(box.posts) == box.posts.maxlen:
+            queue = self._channel(channel)
+            queue.drop_expired()
+            if len(queue.messages) == queue.messages.maxlen:
                 raise ChannelFull(channel)
-            waiters = self._post(box, message)
+            waiters = self._enqueue(queue, message)
         _wake(waiters)
 
     async def receive(self, channel: str) -> Message:
@@ -91,17 +91,17 @@ class ThreadSafeLayer(BaseChannelLayer):
         while True:
             waiter = _Waiter(loop, loop.create_future())
             with self._lock:
-                box = self._box(channel)
-                box.drop_expired()
-                if box.posts:
-                    return self._take(channel, box)
-                box.waiters.add(waiter)
+                queue = self._channel(channel)
+                queue.drop_expired()
+                if queue.messages:
+                    return self._dequeue(channel, queue)
+                queue.waiters.add(waiter)
             try:
                 await waiter.woken
             finally:
                 with self._lock:
-                    box.waiters.discard(waiter)
-                    self._forget_if_idle(channel)
+                    queue.waiters.discard(waiter)
+                    self._delete_if_idle(channel)
 
     async def group_add(self, group: str, channel: str) -> None:
         self.require_valid_group_name(group)
@@ -121,35 +121,35 @@ class ThreadSafeLayer(BaseChannelLayer):
         with self._lock:
             self._drop_expired_members(group)
             for channel in self._groups.get(group, {}):
-                waiters += self._post(self._box(channel), message)
+                waiters += self._enqueue(self._channel(channel), message)
         _wake(waiters)
 
     async def flush(self) -> None:
         with self._lock:
-            self._boxes.clear()
+            self._channels.clear()
             self._groups.clear()
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Channels calls this; there is nothing to close."""
 
-    def _box(self, channel: str) -> _Box:
-        if channel not in self._boxes:
-            self._boxes[channel] = _Box(self.get_capacity(channel))
-        return self._boxes[channel]
+    def _channel(self, channel: str) -> _Channel:
+        if channel not in self._channels:
+            self._channels[channel] = _Channel(self.get_capacity(channel))
+        return self._channels[channel]
 
-    def _post(self, box: _Box, message: Message) -> list[_Waiter]:
-        box.posts.append(_Posted(time.monotonic() + self.expiry, deepcopy(message)))
-        return list(box.waiters)
+    def _enqueue(self, queue: _Channel, message: Message) -> list[_Waiter]:
+        queue.messages.append(_Queued(time.monotonic() + self.expiry, deepcopy(message)))
+        return list(queue.waiters)
 
-    def _take(self, channel: str, box: _Box) -> Message:
-        message = box.posts.popleft().message
-        self._forget_if_idle(channel)
+    def _dequeue(self, channel: str, queue: _Channel) -> Message:
+        message = queue.messages.popleft().message
+        self._delete_if_idle(channel)
         return message
 
-    def _forget_if_idle(self, channel: str) -> None:
-        box = self._boxes.get(channel)
-        if box is not None and not box.posts and not box.waiters:
-            del self._boxes[channel]
+    def _delete_if_idle(self, channel: str) -> None:
+        queue = self._channels.get(channel)
+        if queue is not None and not queue.messages and not queue.waiters:
+            del self._channels[channel]
 
     def _drop_expired_members(self, group: str) -> None:
         oldest = time.monotonic() - self.group_expiry
@@ -162,9 +162,9 @@ class ThreadSafeLayer(BaseChannelLayer):
         members.pop(channel, None)
         if not members:
             self._groups.pop(group, None)
-        box = self._boxes.get(channel)
-        if box is not None and not box.waiters:
-            del self._boxes[channel]  # who leaves unread nudges behind must not cost memory
+        queue = self._channels.get(channel)
+        if queue is not None and not queue.waiters:
+            del self._channels[channel]  # or its unread messages would never be freed
 
 
 def _wake(waiters: Iterable[_Waiter]) -> None:

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Stream(models.Model):
-    """The lines of one session; ``id`` is the session's, without a foreign key to it."""
+    """The lines of one session; ``id`` is the session's id, but not a foreign key."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     last_seq = models.PositiveIntegerField(default=0)

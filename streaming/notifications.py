@@ -13,17 +13,17 @@ from streaming.publish import GROUP
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.8  # [s] a look takes time too, and the contract says a second
+POLL_INTERVAL = 0.8  # [s] with the query itself, lines arrive within the promised second
 
 
 class Notifications:
     """
-    Waits for news of streams: until a nudge brings some, or until it is time to look anyway.
+    Waits for new lines: until a notification arrives, or until it is time to query anyway.
 
-    ``is_news`` says whether the line ``seq`` of a stream would be news. Look before you wait.
-    Nothing here raises: with the channel layer away, all is only later. ::
+    ``is_news`` returns whether the line ``seq`` of a stream is new to the caller. Query before the
+    first wait. If the channel layer is unavailable, nothing is raised: lines are found later. ::
 
-        async with Notifications(is_news) as nudges:
+        async with Notifications(is_news) as notifications:
             while not await found():
                 await nudges.wait()
     """
@@ -48,17 +48,17 @@ class Notifications:
     ) -> None:
         self._is_unavailable = True  # log no more warnings
         with suppress(RedisError, OSError, RuntimeError):
-            async with asyncio.timeout(LOOK_EVERY):
+            async with asyncio.timeout(POLL_INTERVAL):
                 await self._cancel_task(attempts=10)
                 await self._layer.group_discard(GROUP, self._channel)
 
     async def wait(self) -> None:
-        """Return when there is news, and when it is time to look: after about `LOOK_EVERY`."""
+        """Return when there is a new line, or after about `POLL_INTERVAL`."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._receive())
         try:
-            # A task of its own: a layer that is slow to give up must not make the look late.
-            await asyncio.wait({self._task}, timeout=LOOK_EVERY)
+            # In its own task: a slow channel layer must not delay the next query.
+            await asyncio.wait({self._task}, timeout=POLL_INTERVAL)
         finally:
             self._task.cancel()
         await self._cancel_task(attempts=2)
@@ -69,25 +69,25 @@ class Notifications:
         for _ in range(attempts):
             if self._task is None or self._task.done():
                 return
-            # Again: wait_for of Python 3.11, deep in the Redis client, may swallow one.
+            # Repeated: asyncio.wait_for of Python 3.11, used by the Redis client, may lose one.
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=0.05)
 
     async def _receive(self) -> None:
         try:
-            # Each time: this heals a group that was lost with its Redis, or has expired.
+            # Each time: a restart of Redis or an expiry removes the channel from the group.
             await self._layer.group_add(GROUP, self._channel)
             self._is_unavailable = False
             if not self._joined:
                 self._joined = True
-                return  # and look: of what came before, nobody told us
+                return  # query now: notifications sent before the group_add did not arrive
             while not self._is_relevant(await self._layer.receive(self._channel)):
                 pass
-        # Redis's layer raises RuntimeError where an earlier outage has left its state broken.
+        # channels_redis raises RuntimeError if an earlier outage has left its state inconsistent.
         except (RedisError, OSError, RuntimeError) as error:
             self._joined = False
             self._warn_unavailable(error)
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL)
 
     def _is_relevant(self, message: dict[str, Any]) -> bool:
         try:
@@ -98,5 +98,5 @@ class Notifications:
 
     def _warn_unavailable(self, error: Exception) -> None:
         if not self._is_unavailable:
-            logger.warning("the channel layer is away, news is late: %r %s", error, error)
+            logger.warning("channel layer unavailable, lines are delayed: %r %s", error, error)
         self._is_unavailable = True

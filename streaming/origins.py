@@ -12,22 +12,24 @@ class ForeignOrigin(Forbidden):
 
 def check_origin(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """
-    Let in our own pages, those of ``CORS_ALLOWED_ORIGINS``, and whoever is no browser.
+    Accept our own origin, those of ``CORS_ALLOWED_ORIGINS``, and requests without an origin.
 
-    :raises ForeignOrigin: a page of another site asks, perhaps with our user's cookie
+    Clients other than browsers send none.
+
+    :raises ForeignOrigin: the page of another site, which may use our user's cookie
     """
     sent = {name: value.decode("latin-1") for name, value in headers}
     origin = sent.get(b"origin")
     if origin is None or origin in settings.CORS_ALLOWED_ORIGINS:
         return
     if not _is_ours(origin, host=sent.get(b"host", "")):
-        raise ForeignOrigin(f"Pages of {origin[:200]} may not watch. See CORS_ALLOWED_ORIGINS.")
+        raise ForeignOrigin(f"Pages of {origin[:200]} may not connect. See CORS_ALLOWED_ORIGINS.")
 
 
 def _is_ours(origin: str, *, host: str) -> bool:
     scheme, _, netloc = origin.partition("://")
     domain, _ = split_domain_port(host)
-    # A name that somebody pointed at this machine is no name of ours.
+    # DNS rebinding: the host must be one of ours, not just equal to the origin.
     return (
         scheme in ("http", "https")
         and netloc.lower() == host.lower()

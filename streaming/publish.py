@@ -1,4 +1,4 @@
-"""The only writer of lines, and the builders of what may be written."""
+"""Builds and publishes lines; nothing else writes them."""
 
 import asyncio
 import json
@@ -30,14 +30,14 @@ LEVELS = frozenset(["DEBUG", "INFO", "WARNING", "ERROR"])
 
 def log(log_type: str, message: str, *, level: str = "INFO", stage: str | None = None) -> Line:
     """
-    Return a line for a person, not yet published.
+    Return an unpublished log line.
 
-    :raises ValueError: the contract knows no such ``log_type`` or ``level``
+    :raises ValueError: ``log_type`` or ``level`` is not one of the API's
     """
     if log_type not in LOG_TYPES:
-        raise ValueError(f"log_type {log_type!r} is none of {', '.join(sorted(LOG_TYPES))}")
+        raise ValueError(f"log_type {log_type!r} is not one of {', '.join(sorted(LOG_TYPES))}")
     if level not in LEVELS:
-        raise ValueError(f"level {level!r} is none of {', '.join(sorted(LEVELS))}")
+        raise ValueError(f"level {level!r} is not one of {', '.join(sorted(LEVELS))}")
     staged = {} if stage is None else {"stage": stage}
     return _line(
         Line.Type.LOG, {"log_type": log_type, **staged, "message": message, "level": level}
@@ -46,7 +46,7 @@ def log(log_type: str, message: str, *, level: str = "INFO", stage: str | None =
 
 def decision(evaluation: Mapping[str, Any]) -> Line:
     """
-    Return the line that tells a settled evaluation; ``evaluation`` is plain JSON, no Decimal.
+    Return the line of a settled evaluation; ``evaluation`` is plain JSON without Decimals.
 
     :raises ValueError: a number in it is not finite
     """
@@ -64,23 +64,23 @@ def status(state: str) -> Line:
 
 
 def session_ended(reason: str) -> Line:
-    """Return the last line of a stream: nothing may be published behind it."""
+    """Return the last line of a stream: nothing may be published after it."""
     return _line(Line.Type.SESSION_ENDED, {"reason": reason})
 
 
 def _line(kind: Line.Type, body: dict[str, Any]) -> Line:
-    json.dumps(body, allow_nan=False)  # a NaN would break every browser that reads the line
+    json.dumps(body, allow_nan=False)  # browsers cannot parse NaN
     return Line(type=kind, body=body)
 
 
 @transaction.atomic
 def publish(stream_id: UUID, *lines: Line) -> None:
     """
-    Append lines to a stream, in the caller's transaction: with it they are there, or never were.
+    Append lines to a stream, in the caller's transaction.
 
-    The stream's row stays locked until then, so that numbers become visible in their order:
-    publish last, and to one stream in a transaction. Watchers are nudged once, after the commit;
-    with the channel layer away that costs at most `PATIENCE`, and then nothing for `SILENCE`.
+    The stream's row is locked until the commit, so that lines become visible in order: publish
+    last, and to one stream per transaction. Readers are notified once, after the commit. If the
+    channel layer is unavailable this takes up to `NOTIFY_TIMEOUT`, then nothing for `RETRY_AFTER`.
     """
     if not lines:
         return
@@ -88,16 +88,16 @@ def publish(stream_id: UUID, *lines: Line) -> None:
     for seq, line in enumerate(lines, start=last_seq - len(lines) + 1):
         line.stream_id, line.seq = stream_id, seq
     Line.objects.bulk_create(lines)
-    # Robust: nobody's work fails because a nudge is lost. The look of the next second finds it.
+    # Robust: a lost notification must not fail the caller. The next poll finds the lines.
     transaction.on_commit(lambda: _notify(stream_id, last_seq), robust=True)
 
 
-# One statement takes the numbers, locks the row, and makes it for a stream's first line.
+# One statement reserves the numbers, locks the row, and creates it for the first line.
 RESERVE = f"""
     INSERT INTO {Stream._meta.db_table} AS stream (id, last_seq) VALUES (%s, %s)
     ON CONFLICT (id) DO UPDATE SET last_seq = stream.last_seq + excluded.last_seq
     RETURNING last_seq
-"""  # noqa: S608  # the name is ours
+"""  # noqa: S608  # a constant table name
 
 
 def _reserve(stream_id: UUID, count: int) -> int:
@@ -108,37 +108,35 @@ def _reserve(stream_id: UUID, count: int) -> int:
     return last_seq
 
 
-PATIENCE = 0.5  # [s] for one nudge
-SILENCE = 5.0  # [s] without nudges after one that failed, or a job of 20 lines would wait 20 times
-_silent_until = 0.0  # [s] on the monotonic clock
+NOTIFY_TIMEOUT = 0.5  # [s] for one notification
+RETRY_AFTER = 5.0  # [s] after a failure, or a job of 20 lines would wait 20 times
+_retry_at = 0.0  # [s] on the monotonic clock
 
 
 def _notify(stream_id: UUID, seq: int) -> None:
-    global _silent_until
-    if time.monotonic() < _silent_until:
+    global _retry_at
+    if time.monotonic() < _retry_at:
         return
     try:
         asyncio.run_coroutine_threadsafe(_send_notification(stream_id, seq), _loop()).result()
     except (RedisError, OSError, ChannelFull) as error:
-        _silent_until = time.monotonic() + SILENCE
-        logger.warning(
-            "the channel layer is away, watchers look for themselves: %r %s", error, error
-        )
+        _retry_at = time.monotonic() + RETRY_AFTER
+        logger.warning("the channel layer is unavailable, readers poll: %r %s", error, error)
 
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop that sends nudges: on a loop for each, each would connect to Redis anew."""
+    """Return the loop that sends notifications; a loop for each would open a connection each."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="notifications", daemon=True).start()
     return loop
 
 
-os.register_at_fork(after_in_child=_loop.cache_clear)  # threads stay with the parent
+os.register_at_fork(after_in_child=_loop.cache_clear)  # a forked child has no threads
 
 
 async def _send_notification(stream_id: UUID, seq: int) -> None:
-    async with asyncio.timeout(PATIENCE):  # its TimeoutError is an OSError
+    async with asyncio.timeout(NOTIFY_TIMEOUT):  # its TimeoutError is an OSError
         await get_channel_layer().group_send(
             GROUP, {"type": "notification", "stream": str(stream_id), "seq": seq}
         )

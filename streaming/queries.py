@@ -17,16 +17,16 @@ class Page(NamedTuple):
 
 def page_after(stream_id: UUID, after: int, limit: int) -> Page:
     """
-    Return the frames behind ``after``, in order, at most ``limit``.
+    Return the frames after ``after``, in order, at most ``limit``.
 
-    A stream without lines, and an ``after`` beyond the last line, give an empty page.
+    The page is empty if the stream has no lines or ``after`` is beyond the last one.
     """
     last_seq = last_seq_of(stream_id)
     start = min(after, last_seq)
     frames = [frame_of(line) for line in lines_after(stream_id, start, limit)]
-    reached = frames[-1]["seq"] if frames else start
-    last_seq = max(last_seq, reached)  # a line may have come between the two queries
-    return Page(frames, last_seq, reached < last_seq)
+    end = frames[-1]["seq"] if frames else start
+    last_seq = max(last_seq, end)  # a line may have been added between the queries
+    return Page(frames, last_seq, end < last_seq)
 
 
 def lines_after(stream_id: UUID, after: int, limit: int = PAGE) -> list[Line]:
@@ -34,12 +34,12 @@ def lines_after(stream_id: UUID, after: int, limit: int = PAGE) -> list[Line]:
 
 
 def last_seq_of(stream_id: UUID) -> int:
-    """Return the number of the newest line, 0 where there is none yet."""
+    """Return the number of the newest line, 0 if there is none."""
     return Stream.objects.filter(pk=stream_id).values_list("last_seq", flat=True).first() or 0
 
 
 async def stored_lines(stream_id: UUID) -> AsyncGenerator[str]:
-    """Yield every stored line as NDJSON, a page at a time, and end behind the last one."""
+    """Yield all stored lines as NDJSON, a page at a time."""
     after = 0
     while lines := await in_thread(lines_after)(stream_id, after):
         yield "".join(encode(frame_of(line)) + "\n" for line in lines)

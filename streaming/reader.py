@@ -1,4 +1,4 @@
-"""One reader for each process: it looks for all its watched streams at once."""
+"""One reader for each process: one query finds the new lines of all watched streams."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from django.db import Error as DatabaseTrouble
+from django.db import Error as DatabaseError
 
 from spot_optimizer.observability import metrics
 from streaming.db_threads import in_thread
@@ -28,11 +28,11 @@ class Frame(NamedTuple):
 
 
 class ReaderStopped(RuntimeError):
-    """A bug ended the reader; whoever watched must not believe that nothing happens."""
+    """The reader ended because of a bug; its watchers must be disconnected."""
 
 
 class _Tail:
-    """The newest lines of one stream, read once and encoded once for all who watch it."""
+    """The newest lines of one stream, read and encoded once for all its watchers."""
 
     def __init__(self) -> None:
         self.frames: deque[Frame] = deque(maxlen=PAGE)
@@ -43,9 +43,9 @@ class _Tail:
 
     def extend(self, frames: Iterable[Frame]) -> None:
         """
-        Take the lines that are new here; two looks may bring the same ones.
+        Append the new lines; two queries may return the same ones.
 
-        A look that passes lines over brings a whole page, so what is kept has no gap.
+        If a query skips lines it returns a whole page, so that the buffer has no gap.
         """
         for frame in frames:
             if frame.seq > self.last_seq:
@@ -53,8 +53,8 @@ class _Tail:
                 self.last_seq = frame.seq
         self._wake()
 
-    def behind(self, after: int) -> list[Frame]:
-        """Return the lines behind ``after``, or none if some of them are only in the table."""
+    def lines_after(self, after: int) -> list[Frame]:
+        """Return the lines after ``after``, or none if some of them are only in the table."""
         if not self.frames or self.frames[0].seq > after + 1:
             return []
         return [frame for frame in self.frames if frame.seq > after]
@@ -81,10 +81,10 @@ class Reader:
 
     async def frames(self, stream_id: UUID, *, after: int) -> AsyncGenerator[Frame]:
         """
-        Yield the lines behind ``after`` as they come, each once and in order. It has no end.
+        Yield the lines after ``after``, each once and in order, without end.
 
-        Who is far behind reads pages from the table; nobody else waits for him meanwhile. Close
-        it (``aclosing``), or the stream is watched for ever.
+        A watcher that is far behind reads pages from the table without delaying the others. Close
+        the generator (``aclosing``) to stop watching the stream.
 
         :raises django.db.Error: the table cannot be read
         :raises ReaderStopped: a bug ended the reader
@@ -92,10 +92,10 @@ class Reader:
         tail = self._watch(stream_id)
         try:
             if not tail.last_seq:
-                await self._look({stream_id: tail})
+                await self._poll({stream_id: tail})
             while True:
                 await tail.wait_past(after)
-                for frame in tail.behind(after) or await in_thread(_page)(stream_id, after):
+                for frame in tail.lines_after(after) or await in_thread(_page)(stream_id, after):
                     yield frame
                     after = frame.seq
         finally:
@@ -123,22 +123,22 @@ class Reader:
             async with Notifications(self._is_news) as notifications:
                 while True:
                     await notifications.wait()
-                    await self._look_or_wait(dict(self._tails))
+                    await self._poll_or_log(dict(self._tails))
         except Exception:
-            logger.exception("the reader has stopped; its watchers are closed and come again")
+            logger.exception("the reader has stopped; its watchers are disconnected")
             tails, self._tails = self._tails, {}
             for tail in tails.values():
                 tail.fail()
 
-    async def _look_or_wait(self, tails: Mapping[UUID, _Tail]) -> None:
+    async def _poll_or_log(self, tails: Mapping[UUID, _Tail]) -> None:
         try:
-            await self._look(tails)
-        except DatabaseTrouble:
-            logger.warning("the database is away, lines are late", exc_info=True)
+            await self._poll(tails)
+        except DatabaseError:
+            logger.warning("the database is unavailable, lines are delayed", exc_info=True)
 
-    async def _look(self, tails: Mapping[UUID, _Tail]) -> None:
+    async def _poll(self, tails: Mapping[UUID, _Tail]) -> None:
         known = {stream_id: tail.last_seq for stream_id, tail in tails.items()}
-        for stream_id, frames in (await in_thread(_news)(known)).items():
+        for stream_id, frames in (await in_thread(_new_frames)(known)).items():
             tails[stream_id].extend(frames)
 
     def _is_news(self, stream_id: UUID, seq: int) -> bool:
@@ -150,11 +150,11 @@ _readers: WeakKeyDictionary[asyncio.AbstractEventLoop, Reader] = WeakKeyDictiona
 
 
 def reader() -> Reader:
-    """Return the process's reader: a server has one event loop, and a reader lives in its own."""
+    """Return the reader of this event loop; a server process has one."""
     return _readers.setdefault(asyncio.get_running_loop(), Reader())
 
 
-def _news(known: Mapping[UUID, int]) -> dict[UUID, list[Frame]]:
+def _new_frames(known: Mapping[UUID, int]) -> dict[UUID, list[Frame]]:
     streams = Stream.objects.filter(pk__in=known).values_list("pk", "last_seq")
     return {
         stream_id: _page(stream_id, max(known[stream_id], last_seq - PAGE))

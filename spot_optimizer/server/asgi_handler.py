@@ -1,4 +1,4 @@
-"""How a request is run: in one thread, from its first middleware to its last."""
+"""Runs a synchronous request in one thread, from its first middleware to its last."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,16 +18,16 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-# As many as there are connections, so that nobody who has a thread waits for one of those.
+# As many as database connections, so that no thread waits for one.
 THREADS = max(8, settings.DB_POOL_SIZE + settings.DB_POOL_OVERFLOW)
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
 
 
-class InThread(BaseHandler):
-    """Django's own, but what an address means is looked up once."""
+class SyncHandler(BaseHandler):
+    """Django's synchronous handler; it reuses the URL match that `Handler` has resolved."""
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        """:raises Resolver404: it means nothing"""
+        """:raises Resolver404: no URL pattern matches"""
         match: ResolverMatch | None = request.scope["match"]  # type: ignore[attr-defined]
         if match is None:
             return super().resolve_request(request)
@@ -37,17 +37,21 @@ class InThread(BaseHandler):
 
 class Handler(ASGIHandler):
     """
-    Django's own, but a request goes to a thread and back once.
+    Django's ASGI handler, but a synchronous request changes threads only once.
 
-    Django goes there for each middleware that is not async, for each signal and for the view, and
-    starts a new thread for each request: that cost more than all that our views do. A view that
-    waits is async, and is left to Django's way: it holds no thread meanwhile.
+    Django changes threads for each synchronous middleware, each signal and the view, and starts a
+    new thread for each request; this halves the CPU time of a request (docs/decisions). Async views
+    are left to Django, and use no thread while they wait.
+
+    Undocumented parts of Django it depends on, all exercised by tests/test_handler.py:
+    ``read_body``, ``create_request``, ``send_response``, ``get_script_prefix``,
+    ``BaseHandler.resolve_request``, ``response._handler_class``.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._in_thread = InThread()
-        self._in_thread.load_middleware()
+        self._sync_handler = SyncHandler()
+        self._sync_handler.load_middleware()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match = _match(scope) if scope["type"] == "http" else None
@@ -58,26 +62,26 @@ class Handler(ASGIHandler):
             body = await self.read_body(receive)
         except RequestAborted:
             return
-        response = await _in_thread(self._answer)({**scope, "match": match}, body)
+        response = await _run_in_thread(self._answer)({**scope, "match": match}, body)
         await self.send_response(response, send)
         if response.streaming:
-            await _in_thread(response.close)()
+            await _run_in_thread(response.close)()
 
     def _answer(self, scope: Scope, body: IO[bytes]) -> Any:
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: Any = self._in_thread.get_response(request) if request else refusal
+        response: Any = self._sync_handler.get_response(request) if request else refusal
         response._handler_class = type(self)
         if response.streaming:
-            connections.close_all()  # what streams asks the database in threads of its own
+            connections.close_all()  # its iterator queries the database in other threads
         else:
             response.close()
         body.close()
         return response
 
 
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+def _run_in_thread(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
     return sync_to_async(function, thread_sensitive=False, executor=_threads)
 
 

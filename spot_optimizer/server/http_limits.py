@@ -1,8 +1,8 @@
 """
-The edge of the server: what it refuses before the application hears of it, in the one error shape.
+Limits on HTTP requests, enforced before the application, with the API's error format.
 
-Twisted cuts off, or answers with an empty 400, what is too long, too late or no HTTP at all. How
-many connections one address may hold is for the proxy to say: behind it all have its own address.
+Twisted itself closes the connection, or sends an empty 400, if a request is too long, too slow or
+not HTTP. The number of connections of one address is limited by the proxy, whose address they have.
 """
 
 import daphne.server  # isort: skip  # noqa: F401  # first: it installs the reactor
@@ -17,10 +17,10 @@ from twisted.web.http import HTTPChannel
 
 BODY_LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # [bytes] of a request
 UPLOAD_LIMIT = 33 * 1024 * 1024  # [bytes] of one that brings a file
-REQUEST_WITHIN = 120.0  # [s] from its first byte to its last
-FAREWELL = 2.0  # [s] a client may go on sending what nobody reads, or it would miss the answer
+REQUEST_TIMEOUT = 120.0  # [s] from its first byte to its last
+CLOSE_DELAY = 2.0  # [s] an immediate close could discard the response before it is read
 CHUNKED = [b"chunked"]
-Channel: Any = HTTPChannel  # Twisted's own types of it are half there
+Channel: Any = HTTPChannel  # its type annotations are incomplete
 
 
 class Refusal(NamedTuple):
@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
         return json.dumps({"detail": self.detail, "code": self.code}).encode()
 
     def as_http(self, *headers: str) -> bytes:
-        """Return the whole answer, the last one on its connection."""
+        """Return the whole response; the connection is closed after it."""
         head = [
             f"HTTP/1.1 {self.status.value} {self.status.phrase}",
             *headers,
@@ -47,16 +47,16 @@ class Refusal(NamedTuple):
 MALFORMED = Refusal(
     HTTPStatus.BAD_REQUEST,
     "malformed",
-    "This request cannot be read. Check its address, headers and body.",
+    "The request cannot be parsed. Check its URL, headers and body.",
 )
 TOO_LATE = Refusal(
-    HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request came too slowly. Send it again."
+    HTTPStatus.REQUEST_TIMEOUT, "request_timeout", "The request was sent too slowly. Send it again."
 )
 TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "The body is too large. Send less."
 )
 ADDRESS_TOO_LONG = Refusal(
-    HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", "The address is too long. Shorten its query."
+    HTTPStatus.REQUEST_URI_TOO_LONG, "uri_too_long", "The URL is too long. Shorten its query."
 )
 HEADERS_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -66,40 +66,41 @@ HEADERS_TOO_LARGE = Refusal(
 BROKEN = Refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "error",
-    "Something went wrong on our side. It is logged; try again later.",
+    "An internal error occurred. It has been logged; try again later.",
 )
 BUSY = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "This took too long. Try again in a moment."
 )
-METHOD = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "A socket opens with GET.")
+METHOD = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Open a WebSocket with GET.")
 OF_STATUS = {each.status: each for each in (MALFORMED, BROKEN, BUSY, METHOD)}
 
 
 def refusal_of(status: int) -> Refusal:
-    """Return what we say where Daphne or Autobahn would say a page, or nothing."""
+    """Return our response where Daphne or Autobahn would send an HTML page or an empty one."""
     return OF_STATUS.get(HTTPStatus(status), MALFORMED if status < 500 else BROKEN)
 
 
 class BoundedChannel(Channel):
-    """One connection: says why, before it closes, where Twisted's own just closes."""
+    """A connection that sends the reason before it is closed."""
 
     is_refused = False
-    clock: Any = None
+    timeout_call: Any = None
+    is_handling = False  # from a request's last byte to the end of its response
 
     def refuse(self, refusal: Refusal) -> None:
         if not self.is_refused:
             self.is_refused = True
-            self.stop_the_clock()
+            self.cancel_timeout()
             self.transport.write(refusal.as_http())
             self.transport.loseWriteConnection()
-            self.callLater(FAREWELL, self.loseConnection)
+            self.callLater(CLOSE_DELAY, self.loseConnection)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         if self.is_refused:
             return
-        if self.clock is None and not self._handlingRequest:
-            # Each byte winds the idle timeout up again: a byte a minute would hold on for ever.
-            self.clock = self.callLater(REQUEST_WITHIN, self.refuse, TOO_LATE)
+        if self.timeout_call is None and not self.is_handling:
+            # Twisted's idle timeout restarts with each byte: one byte a minute would never end it.
+            self.timeout_call = self.callLater(REQUEST_TIMEOUT, self.refuse, TOO_LATE)
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802
@@ -115,17 +116,22 @@ class BoundedChannel(Channel):
 
     def allContentReceived(self) -> None:  # noqa: N802
         if not self.is_refused:
-            self.stop_the_clock()
+            self.cancel_timeout()
+            self.is_handling = True
             super().allContentReceived()
 
+    def requestDone(self, request: Any) -> None:  # noqa: N802
+        self.is_handling = False
+        super().requestDone(request)
+
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
-        self.stop_the_clock()
+        self.cancel_timeout()
         super().connectionLost(reason)
 
-    def stop_the_clock(self) -> None:
-        if self.clock is not None and self.clock.active():
-            self.clock.cancel()
-        self.clock = None
+    def cancel_timeout(self) -> None:
+        if self.timeout_call is not None and self.timeout_call.active():
+            self.timeout_call.cancel()
+        self.timeout_call = None
 
     def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802
         is_long = self._receivedHeaderSize > self.totalHeadersSize
@@ -138,13 +144,13 @@ class BoundedChannel(Channel):
 
 
 class BoundedRequest(WebRequest):
-    """Answers 413 when a body is declared, or grows, too large: what is behind is not kept."""
+    """Responds with 413 if the declared or received body is too large."""
 
-    delays_shutdown = True  # when the server stops
+    delays_shutdown = True
     received = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        # Forms are for Django: Twisted would cut off who sends a bad one.
+        # Django parses forms; Twisted would drop the connection on a malformed one.
         super().__init__(*args, parsePOSTFormSubmission=False, **options)
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
@@ -155,7 +161,7 @@ class BoundedRequest(WebRequest):
             self.channel.refuse(TOO_LARGE)
 
     def is_ambiguous(self) -> bool:
-        """Whether a proxy could see another end of this body: then a second request hides in it."""
+        """Whether a proxy may see a different end of the body: request smuggling."""
         codings = self.requestHeaders.getRawHeaders(b"transfer-encoding", [])
         is_chunked = [coding.lower() for coding in codings] == CHUNKED
         is_old = self.channel._version == b"HTTP/1.0"
@@ -174,16 +180,16 @@ class BoundedRequest(WebRequest):
         return UPLOAD_LIMIT if kinds[0].lower().startswith(b"multipart/") else BODY_LIMIT
 
     def process(self) -> Any:
-        # Daphne takes it for the proxy's word on where we are mounted; here it is a client's.
+        # Daphne uses it as the mount path; it must come from a proxy, and clients can send it.
         self.requestHeaders.removeHeader(b"daphne-root-path")
-        # Daphne reads it as ASCII, and would answer 500.
+        # Daphne decodes it as ASCII and would respond with 500.
         protocols = self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", [])
         if not all(value.isascii() for value in protocols):
             return self.basic_error(HTTPStatus.BAD_REQUEST, b"", "")
         return super().process()
 
     def shutdown(self) -> None:
-        """Let this request be the last one of its connection."""
+        """Close the connection after this response."""
         if self.finished or self.channel is None:
             return
         self.channel.persistent = False
@@ -191,7 +197,7 @@ class BoundedRequest(WebRequest):
             self.setHeader(b"connection", b"close")
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
-        """Say it in JSON, where Daphne has a page."""
+        """Send JSON where Daphne sends an HTML page."""
         refusal = refusal_of(status)
         headers = [(b"Content-Type", b"application/json")]
         if refusal is BUSY:

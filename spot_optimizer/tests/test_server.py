@@ -26,7 +26,7 @@ from streaming.publish import log, publish, session_ended
 UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-say = in_thread(publish)
+publish_lines = in_thread(publish)
 
 
 def database_url():
@@ -139,7 +139,7 @@ async def closed_with(watcher):
 async def say_much(session_id, *, writers, each, text="x"):
     async def write(writer):
         for n in range(each):
-            await say(session_id, log("SYSTEM", f"{writer}/{n} {text}"))
+            await publish_lines(session_id, log("SYSTEM", f"{writer}/{n} {text}"))
 
     await asyncio.gather(*(write(writer) for writer in range(writers)))
 
@@ -191,7 +191,7 @@ class TestWatching:
 
     async def test_the_end_closes(self, server, session):
         async with server.watching(session.pk) as watcher:
-            await say(session.pk, session_ended("ended by its owner"))
+            await publish_lines(session.pk, session_ended("ended by its owner"))
 
             frames, code = await closed_with(watcher)
 
@@ -233,7 +233,7 @@ class TestASlowClient:
             seen = await reading
             await asyncio.sleep(SLOW_CLIENT_TIMEOUT + 1)
             grown = server.memory() - before
-            await say(session.pk, log("SYSTEM", "goes on"))
+            await publish_lines(session.pk, log("SYSTEM", "goes on"))
             assert await seqs(other, 1) == [501]
 
             frames, code = await closed_with(slow)
@@ -283,7 +283,7 @@ class TestWhatAClientSends:
             for n in range(2000):
                 await flooding.send("x" * 60_000)
                 grown = max(grown, server.memory() - before if n % 50 == 0 else 0)
-            await say(session.pk, log("SYSTEM", "one"))
+            await publish_lines(session.pk, log("SYSTEM", "one"))
             assert await seqs(other, 1) == [1]
 
             frames = [json.loads(await flooding.recv()) for _ in range(2001)]

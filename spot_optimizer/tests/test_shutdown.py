@@ -15,7 +15,7 @@ from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import OPENED, a_session, a_silent_session
 from spot_optimizer.server.daphne_server import SHUTDOWN_TIMEOUT
 from spot_optimizer.tests.quickstart import Platform, until
-from spot_optimizer.tests.test_server import RunningServer, closed_with, say, seqs
+from spot_optimizer.tests.test_server import RunningServer, closed_with, publish_lines, seqs
 from streaming.db_threads import in_thread
 from streaming.publish import log
 
@@ -103,11 +103,11 @@ async def test_who_comes_again_to_another_server_misses_nothing(server):
     session = await in_thread(a_silent_session)()
     other = await asyncio.to_thread(RunningServer().wait)
     async with server.watching(session.pk, "after=0") as watcher:
-        await say(session.pk, log("SYSTEM", "before"))
+        await publish_lines(session.pk, log("SYSTEM", "before"))
         seen = await seqs(watcher, 1)
         server.process.send_signal(signal.SIGTERM)
         frames, _ = await closed_with(watcher)
-        await say(session.pk, log("SYSTEM", "meanwhile"))
+        await publish_lines(session.pk, log("SYSTEM", "meanwhile"))
     async with other.watching(session.pk, f"after={seen[-1]}") as watcher:
         seen += await seqs(watcher, 1)
     other.stop()

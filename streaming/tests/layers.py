@@ -1,4 +1,4 @@
-"""The layer of this set-up, but with nudges that get lost."""
+"""The layer of this set-up, but with notifications that get lost."""
 
 from random import Random
 from typing import Any
@@ -17,7 +17,7 @@ class DeafLayer(RealLayer):
 
 
 class LossyLayer(RealLayer):
-    """Loses half of the nudges, the same ones at each run."""
+    """Loses half of the notifications, the same ones at each run."""
 
     dice = Random(7)  # noqa: S311  # not for secrets
 

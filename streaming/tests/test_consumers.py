@@ -12,7 +12,7 @@ from streaming.db_threads import in_thread
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
-from streaming.tests.watching import close_code, say, seqs, watcher_at, watcher_of
+from streaming.tests.watching import close_code, publish_lines, seqs, watcher_at, watcher_of
 
 UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
@@ -45,12 +45,12 @@ def cookie_of(user):
 
 
 class TestWelcome:
-    async def test_comes_first_and_says_where_the_stream_is(self, session):
+    async def test_is_sent_first_with_the_last_seq(self, session):
         async with watcher_of(session.pk) as watcher:
             welcome = await watcher.receive_json_from()
 
-        told_at = datetime.fromisoformat(welcome.pop("timestamp"))
-        assert abs(datetime.now(UTC) - told_at) < timedelta(seconds=5)
+        sent_at = datetime.fromisoformat(welcome.pop("timestamp"))
+        assert abs(datetime.now(UTC) - sent_at) < timedelta(seconds=5)
         assert welcome == {
             "type": "welcome",
             "session_id": str(session.pk),
@@ -62,7 +62,7 @@ class TestWelcome:
         session = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["last_seq"] == 0
-            await say(session.pk, log("SYSTEM", "first"))
+            await publish_lines(session.pk, log("SYSTEM", "first"))
 
             assert await seqs(watcher, 1) == [1]
 
@@ -71,7 +71,7 @@ class TestLines:
     async def test_start_behind_the_last_one(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
-            await say(session.pk, log("FILTER", "four", stage="hardware"))
+            await publish_lines(session.pk, log("FILTER", "four", stage="hardware"))
 
             line = await watcher.receive_json_from()
 
@@ -91,14 +91,14 @@ class TestLines:
     async def test_start_behind_the_one_that_is_named(self, session, after, start):
         async with watcher_of(session.pk, f"after={after}") as watcher:
             await watcher.receive_json_from()
-            await say(session.pk, log("SYSTEM", "four"))
+            await publish_lines(session.pk, log("SYSTEM", "four"))
 
             assert await seqs(watcher, 5 - start) == list(range(start, 5))
             assert await watcher.receive_nothing()
 
     async def test_five_thousand_are_replayed_in_order(self, session):
         lines = [log("SYSTEM", str(n)) for n in range(4997)]
-        await say(session.pk, *lines)
+        await publish_lines(session.pk, *lines)
         async with watcher_of(session.pk, "after=0") as watcher:
             await watcher.receive_json_from()
 
@@ -114,30 +114,30 @@ class TestLines:
 
                 assert await seqs(late, 3, timeout=0.4) == [1, 2, 3]
 
-    async def test_what_no_nudge_told_is_found_within_a_second(self, session, settings):
+    async def test_lines_without_a_notification_arrive_within_a_second(self, session, settings):
         settings.CHANNEL_LAYERS = with_layer("DeafLayer")
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await asyncio.sleep(0.1)  # the first looks are over
-            await say(session.pk, log("SYSTEM", "four"))
+            await publish_lines(session.pk, log("SYSTEM", "four"))
 
             assert await seqs(watcher, 1, timeout=1) == [4]
 
-    async def test_a_nudge_is_faster_than_the_look(self, session):
+    async def test_a_notification_is_faster_than_polling(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await asyncio.sleep(0.1)
             for seq in range(4, 14):
-                await say(session.pk, log("SYSTEM", "now"))
+                await publish_lines(session.pk, log("SYSTEM", "now"))
 
                 assert await seqs(watcher, 1, timeout=0.3) == [seq]
 
-    async def test_of_another_session_are_not_told(self, session):
+    async def test_of_another_session_are_not_sent(self, session):
         other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
-            await say(other.pk, log("SYSTEM", "not yours"))
-            await say(session.pk, log("SYSTEM", "yours"))
+            await publish_lines(other.pk, log("SYSTEM", "not yours"))
+            await publish_lines(session.pk, log("SYSTEM", "yours"))
 
             assert (await watcher.receive_json_from())["message"] == "yours"
 
@@ -265,7 +265,7 @@ class TestOrigins:
 
 
 class TestTheEnd:
-    async def test_is_told_and_closes(self, session):
+    async def test_is_sent_and_closes(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await in_thread(end)(session)
@@ -273,7 +273,7 @@ class TestTheEnd:
             assert await seqs(watcher, 2) == [4, 5]
             assert await close_code(watcher) == 4410
 
-    async def test_is_told_to_who_comes_late(self, session):
+    async def test_is_sent_to_a_late_watcher(self, session):
         await in_thread(end)(session)
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["type"] == "welcome"
@@ -287,7 +287,7 @@ class TestTheEnd:
             assert await seqs(watcher, 4) == [2, 3, 4, 5]
             assert await close_code(watcher) == 4410
 
-    async def test_closes_even_where_nobody_told_it(self, session):
+    async def test_closes_without_a_disconnect_message(self, session):
         await in_thread(_end_silently)(session)
         async with watcher_of(session.pk, "after=0") as watcher:
             await watcher.receive_json_from()
@@ -336,7 +336,7 @@ class TestWhatAClientSends:
 
             error = await watcher.receive_json_from()
             assert (error["type"], error["code"]) == ("error", "not_understood")
-            await say(session.pk, log("SYSTEM", "four"))
+            await publish_lines(session.pk, log("SYSTEM", "four"))
             assert await seqs(watcher, 1) == [4]
 
     async def test_a_flood_breaks_nothing(self, session):
@@ -344,7 +344,7 @@ class TestWhatAClientSends:
             await watcher.receive_json_from()
             for _ in range(2000):
                 await watcher.send_to(text_data="\x00garbage")
-            await say(session.pk, log("SYSTEM", "four"))
+            await publish_lines(session.pk, log("SYSTEM", "four"))
 
             frames = [await watcher.receive_json_from(timeout=10) for _ in range(2001)]
 

@@ -1,4 +1,4 @@
-"""The promise of the stream: every line once and in order, whatever happens to the nudges."""
+"""Every line arrives once and in order, even if notifications are lost."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -11,7 +11,7 @@ from streaming.db_threads import in_thread
 from streaming.publish import log, session_ended
 from streaming.queries import PAGE
 from streaming.tests.layers import with_layer
-from streaming.tests.watching import close_code, say, seqs, watcher_of
+from streaming.tests.watching import close_code, publish_lines, seqs, watcher_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,10 +21,10 @@ def session(transactional_db):
     return a_silent_session()
 
 
-async def say_all(session_id, *, writers, each):
+async def publish_all(session_id, *, writers, each):
     async def write(writer):
         for n in range(each):
-            await say(session_id, log("SYSTEM", f"{writer}/{n}"))
+            await publish_lines(session_id, log("SYSTEM", f"{writer}/{n}"))
 
     await asyncio.gather(*(write(writer) for writer in range(writers)))
 
@@ -42,8 +42,8 @@ async def test_twenty_watchers_get_every_line_once_and_in_order(session, setting
             assert (await watcher.receive_json_from())["last_seq"] == 0
 
         seen = [asyncio.create_task(seqs(watcher, 201, timeout=20)) for watcher in watchers]
-        await say_all(session.pk, writers=4, each=50)
-        await say(session.pk, session_ended("over"))
+        await publish_all(session.pk, writers=4, each=50)
+        await publish_lines(session.pk, session_ended("over"))
 
         for numbers in await asyncio.gather(*seen):
             assert numbers == list(range(1, 202))
@@ -52,7 +52,7 @@ async def test_twenty_watchers_get_every_line_once_and_in_order(session, setting
 
 
 async def test_who_joins_in_the_middle_misses_nothing(session):
-    writing = asyncio.create_task(say_all(session.pk, writers=2, each=60))
+    writing = asyncio.create_task(publish_all(session.pk, writers=2, each=60))
     async with AsyncExitStack() as stack:
         for _ in range(10):
             await asyncio.sleep(0.03)
@@ -63,11 +63,11 @@ async def test_who_joins_in_the_middle_misses_nothing(session):
         await writing
 
 
-async def test_more_lines_at_once_than_a_reader_keeps(session):
+async def test_more_lines_at_once_than_a_reader_buffers(session):
     async with watcher_of(session.pk) as watcher:
         await watcher.receive_json_from()
         for _ in range(2):
-            await say(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE + 1)))
+            await publish_lines(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE + 1)))
 
         assert await seqs(watcher, 4 * PAGE + 2) == list(range(1, 4 * PAGE + 3))
 
@@ -76,10 +76,10 @@ async def test_the_last_line_of_all_is_found(session, settings):
     settings.CHANNEL_LAYERS = with_layer("DeafLayer")
     async with watcher_of(session.pk) as watcher:
         await watcher.receive_json_from()
-        await say(session.pk, log("SYSTEM", "one"))
+        await publish_lines(session.pk, log("SYSTEM", "one"))
         assert await seqs(watcher, 1, timeout=2) == [1]
         await asyncio.sleep(0.3)  # out of step with the look
-        await say(session.pk, session_ended("over"))
+        await publish_lines(session.pk, session_ended("over"))
 
         assert await seqs(watcher, 1, timeout=1) == [2]
 
@@ -96,11 +96,11 @@ class TestTheDatabaseAway:
                 assert await watcher.receive_nothing(timeout=1)
             finally:
                 await rename("elsewhere", "streaming_stream")
-            await say(session.pk, log("SYSTEM", "one"))
+            await publish_lines(session.pk, log("SYSTEM", "one"))
 
             assert await seqs(watcher, 1, timeout=2) == [1]
 
-    async def test_who_comes_then_is_told(self, session):
+    async def test_a_new_watcher_is_informed(self, session):
         await rename("streaming_stream", "elsewhere")
         try:
             async with watcher_of(session.pk) as watcher:
@@ -110,7 +110,7 @@ class TestTheDatabaseAway:
             await rename("elsewhere", "streaming_stream")
 
     async def test_a_replay_that_breaks_off_closes(self, session):
-        await say(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE)))
+        await publish_lines(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE)))
         await rename("streaming_line", "elsewhere")
         try:
             async with watcher_of(session.pk, "after=0") as watcher:

@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from sandbox.testing import a_session
 from streaming.publish import log
-from streaming.tests.watching import say, watcher_of
+from streaming.tests.watching import publish_lines, watcher_of
 
 
 def measured(name):
@@ -23,7 +23,7 @@ async def test_a_watcher_is_counted_and_the_lag_of_a_new_line_but_not_of_an_old_
         await watcher.receive_json_from(5)
         await watcher.receive_json_from(5)
         counted = measured("watchers"), measured("stream_lag_seconds_count")
-        await say(session.pk, log("SYSTEM", "news"))
+        await publish_lines(session.pk, log("SYSTEM", "news"))
         await watcher.receive_json_from(5)
 
     assert counted == (watchers + 1, lines)

@@ -136,7 +136,7 @@ class TestBounds:
             await layer.group_send("all", {"n": 1})
             await layer.group_discard("all", channel)
 
-        assert not layer._boxes
+        assert not layer._channels
         assert not layer._groups
 
     async def test_a_cancelled_receiver_loses_nothing(self):

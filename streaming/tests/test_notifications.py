@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from channels.layers import get_channel_layer
 
-from streaming.notifications import LOOK_EVERY, Notifications
+from streaming.notifications import POLL_INTERVAL, Notifications
 from streaming.publish import GROUP
 from streaming.tests.layers import with_layer
 from streaming.tests.test_publish import redis_at
@@ -21,63 +21,65 @@ async def seconds(waiting):
     return time.monotonic() - started
 
 
-async def nudge(stream_id, seq=1):
-    message = {"type": "nudge", "stream": str(stream_id), "seq": seq}
+async def notify(stream_id, seq=1):
+    message = {"type": "notification", "stream": str(stream_id), "seq": seq}
     await get_channel_layer().group_send(GROUP, message)
 
 
 class TestWait:
     async def test_news_ends_it(self):
-        async with Notifications(anything) as nudges:
-            await nudges.wait()  # joins
-            waiting = asyncio.create_task(seconds(nudges.wait()))
+        async with Notifications(anything) as notifications:
+            await notifications.wait()  # joins
+            waiting = asyncio.create_task(seconds(notifications.wait()))
             await asyncio.sleep(0.1)
-            await nudge(uuid4())
+            await notify(uuid4())
 
             assert await waiting < 0.5
 
     async def test_the_first_one_is_over_at_once(self):
-        async with Notifications(anything) as nudges:
-            assert await seconds(nudges.wait()) < 0.5
+        async with Notifications(anything) as notifications:
+            assert await seconds(notifications.wait()) < 0.5
 
     async def test_what_is_no_news_does_not_end_it(self):
         mine, other = uuid4(), uuid4()
 
-        async with Notifications(lambda stream_id, seq: stream_id == mine and seq > 4) as nudges:
-            await nudges.wait()
-            waiting = asyncio.create_task(seconds(nudges.wait()))
+        async with Notifications(
+            lambda stream_id, seq: stream_id == mine and seq > 4
+        ) as notifications:
+            await notifications.wait()
+            waiting = asyncio.create_task(seconds(notifications.wait()))
             await asyncio.sleep(0.05)
-            await nudge(other, 9)
-            await nudge(mine, 4)
+            await notify(other, 9)
+            await notify(mine, 4)
 
-            assert await waiting > LOOK_EVERY - 0.1
+            assert await waiting > POLL_INTERVAL - 0.1
 
-    async def test_a_nudge_that_says_nothing_does_not_end_it(self):
-        async with Notifications(anything) as nudges:
-            await nudges.wait()
-            waiting = asyncio.create_task(seconds(nudges.wait()))
+    async def test_a_malformed_notification_is_ignored(self):
+        async with Notifications(anything) as notifications:
+            await notifications.wait()
+            waiting = asyncio.create_task(seconds(notifications.wait()))
             await asyncio.sleep(0.05)
             for nonsense in ({"type": "x"}, {"stream": "x", "seq": 1}, {"stream": 5, "seq": 1}):
                 await get_channel_layer().group_send(GROUP, nonsense)
 
-            assert await waiting > LOOK_EVERY - 0.1
+            assert await waiting > POLL_INTERVAL - 0.1
 
-    async def test_without_nudges_it_is_time_to_look(self, settings):
+    async def test_without_notifications_wait_returns_after_the_poll_interval(self, settings):
         settings.CHANNEL_LAYERS = with_layer("DeafLayer")
-        async with Notifications(anything) as nudges:
-            await nudges.wait()
-            await nudge(uuid4())
+        async with Notifications(anything) as notifications:
+            await notifications.wait()
+            await notify(uuid4())
 
-            assert LOOK_EVERY - 0.1 < await seconds(nudges.wait()) < 1
+            assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1
 
     async def test_a_lost_group_heals(self):
-        async with Notifications(anything) as nudges:
-            await nudges.wait()
+        async with Notifications(anything) as notifications:
+            await notifications.wait()
             await get_channel_layer().flush()
-            await nudges.wait()  # in vain
-            waiting = asyncio.create_task(seconds(nudges.wait()))
+            await notifications.wait()  # in vain
+            waiting = asyncio.create_task(seconds(notifications.wait()))
             await asyncio.sleep(0.1)
-            await nudge(uuid4())
+            await notify(uuid4())
 
             assert await waiting < 0.5
 
@@ -85,9 +87,9 @@ class TestWait:
 async def test_who_stops_waiting_is_let_go_at_once():
     # Some of these meet a Redis client that is just connecting or sending.
     async def wait_on():
-        async with Notifications(lambda stream_id, seq: False) as nudges:
+        async with Notifications(lambda stream_id, seq: False) as notifications:
             while True:
-                await nudges.wait()
+                await notifications.wait()
 
     slowest = 0.0
     for n in range(200):
@@ -102,13 +104,13 @@ async def test_who_stops_waiting_is_let_go_at_once():
 class TestAnOutage:
     async def test_away_is_only_later(self, settings):
         settings.CHANNEL_LAYERS = redis_at(1)
-        async with Notifications(anything) as nudges:
+        async with Notifications(anything) as notifications:
             for _ in range(2):
-                assert LOOK_EVERY - 0.1 < await seconds(nudges.wait()) < 1
+                assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1
 
     async def test_mute_is_only_later(self, settings):
         with socket.create_server(("127.0.0.1", 0)) as mute:
             settings.CHANNEL_LAYERS = redis_at(mute.getsockname()[1])
-            async with Notifications(anything) as nudges:
+            async with Notifications(anything) as notifications:
                 for _ in range(2):
-                    assert LOOK_EVERY - 0.1 < await seconds(nudges.wait()) < 1
+                    assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1

@@ -36,16 +36,16 @@ class TestPublish:
         assert seqs(other) == [1]
         assert Stream.objects.get(pk=one).last_seq == 3
 
-    def test_nothing_to_say_makes_no_stream(self):
+    def test_publishing_no_lines_creates_no_stream(self):
         publish(uuid4())
 
         assert not Stream.objects.exists()
 
-    def test_nudges_once_for_all_lines_of_a_call(self, django_capture_on_commit_callbacks):
-        with django_capture_on_commit_callbacks() as nudges:
+    def test_notifies_once_for_all_lines_of_a_call(self, django_capture_on_commit_callbacks):
+        with django_capture_on_commit_callbacks() as notifications:
             publish(uuid4(), log("SYSTEM", "a"), log("SYSTEM", "b"), log("SYSTEM", "c"))
 
-        assert len(nudges) == 1
+        assert len(notifications) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -91,7 +91,7 @@ class TestPublishForReal:
         assert abs(datetime.now(UTC) - after.at) < timedelta(seconds=5)
 
     def test_commits_soon_with_a_channel_layer_that_never_answers(self, settings, monkeypatch):
-        monkeypatch.setattr(publishing, "_silent_until", 0.0)
+        monkeypatch.setattr(publishing, "_retry_at", 0.0)
         stream_id = uuid4()
 
         with socket.create_server(("127.0.0.1", 0)) as mute:
@@ -105,7 +105,7 @@ class TestPublishForReal:
         assert took < 1.5  # the first waits in vain, the others do not try
 
     def test_commits_with_a_channel_layer_that_is_away(self, settings, monkeypatch):
-        monkeypatch.setattr(publishing, "_silent_until", 0.0)
+        monkeypatch.setattr(publishing, "_retry_at", 0.0)
         settings.CHANNEL_LAYERS = redis_at(1)
         stream_id = uuid4()
 
@@ -147,9 +147,9 @@ def test_every_kind_of_line_has_the_frame_of_the_contract():
 
     frames = page_after(stream_id, 0, 10).frames
 
-    told = {"log_type": "FILTER", "message": "12 pools kept", "level": "DEBUG", "stage": "hardware"}
+    text = {"log_type": "FILTER", "message": "12 pools kept", "level": "DEBUG", "stage": "hardware"}
     assert json.loads(json.dumps(frames)) == [
-        {"type": "log", "seq": 1, **common, **told},
+        {"type": "log", "seq": 1, **common, **text},
         {
             "type": "log",
             "seq": 2,

@@ -8,7 +8,7 @@ from spot_optimizer.asgi import application
 from streaming.db_threads import in_thread
 from streaming.publish import publish
 
-say = in_thread(publish)
+publish_lines = in_thread(publish)
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ from streaming.queries import lines_after
 
 FACTS = settings.VAR_DIR / "quickstart.json"
 LONGEST = 150.0  # [s] a job's time limit and its preflight's
-LOOK_EVERY = 0.1  # [s]
+POLL_INTERVAL = 0.1  # [s]
 
 
 class Command(BaseCommand):
@@ -164,7 +164,7 @@ def _lines_while_working(session: SandboxSession, evaluation: Evaluation) -> Ite
             yield line
         if is_done:
             return
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
 
 
 def _work(session: SandboxSession, evaluation: Evaluation) -> None:

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from spot_optimizer.server.http_limits import FAREWELL, REQUEST_WITHIN, BoundedChannel
+from spot_optimizer.server.http_limits import CLOSE_DELAY, REQUEST_TIMEOUT, BoundedChannel
 from spot_optimizer.tests.hostile.raw_http import answer_on, asked, connected, head, refused, server
 
 __all__ = ["server"]
@@ -256,7 +256,7 @@ class TestSlowClients:
         channel.makeConnection(transport)
 
         channel.dataReceived(b"GET /")
-        for _ in range(int(REQUEST_WITHIN) + 3):
+        for _ in range(int(REQUEST_TIMEOUT) + 3):
             assert not transport.disconnected
             clock.advance(1)
             channel.dataReceived(b"x")
@@ -264,7 +264,7 @@ class TestSlowClients:
         answered = transport.value()
         assert answered.startswith(b"HTTP/1.1 408 ")
         assert b'"code": "request_timeout"' in answered
-        clock.advance(FAREWELL)
+        clock.advance(CLOSE_DELAY)
         assert transport.disconnecting
 
     def test_five_hundred_half_requests_cost_nobody_else_anything(self, server):
