@@ -32,7 +32,7 @@ def bearer(tokens: dict[str, str]) -> APIClient:
 
 
 class TestRegister:
-    def test_gives_the_role_user_whatever_the_body_says(self):
+    def test_assigns_the_role_user_regardless_of_the_body(self):
         answer = register(role="admin", is_staff=True, is_superuser=True)
 
         assert answer.status_code == 201
@@ -42,20 +42,20 @@ class TestRegister:
     def test_the_tokens_work_at_once(self):
         assert bearer(register().json()).get(f"{AUTH}/profile").status_code == 200
 
-    def test_keeps_the_email_in_lower_case(self):
+    def test_stores_the_email_in_lower_case(self):
         assert register(email="Ada@Example.COM").json()["user"]["email"] == "ada@example.com"
 
     def test_full_name_may_be_null_or_missing(self):
         assert register(full_name=None).json()["user"]["full_name"] == ""
 
     @pytest.mark.parametrize(
-        ("field", "taken"), [("email", "ADA@example.com"), ("username", "ADA")]
+        ("field", "found"), [("email", "ADA@example.com"), ("username", "ADA")]
     )
-    def test_tells_what_is_taken_in_any_case(self, field, taken):
+    def test_names_conflicting_fields_in_any_case(self, field, found):
         register()
         other = {"email": "bob@example.com", "username": "bob"}
 
-        answer = register(**other | {field: taken})
+        answer = register(**other | {field: found})
 
         assert answer.status_code == 400
         assert answer.json()["code"] == "invalid"
@@ -137,7 +137,7 @@ class TestLogIn:
         user.refresh_from_db()
         assert before <= user.last_login <= timezone.now()
 
-    def test_takes_the_email_in_any_case(self):
+    def test_accepts_the_email_in_any_case(self):
         assert log_in(a_user().email.upper()).status_code == 200
 
     def test_an_unknown_email_a_wrong_password_and_a_disabled_user_hear_the_same(self):
@@ -156,7 +156,7 @@ class TestLogIn:
         assert not TokenFamily.objects.exists()
 
     @pytest.mark.parametrize("who", ["known", "disabled", "unknown"])
-    def test_hashes_exactly_once_whoever_asks(self, who, monkeypatch):
+    def test_hashes_exactly_once_for_any_email(self, who, monkeypatch):
         a_user(email="known@example.com")
         a_user(email="disabled@example.com", is_active=False)
         hashed = counted_bcrypt(monkeypatch)
@@ -213,7 +213,7 @@ class TestRefresh:
             assert answer.status_code == 200
             tokens = answer.json()
 
-    def test_tells_the_role_of_the_database(self):
+    def test_returns_the_role_from_the_database(self):
         user = a_user()
         tokens = log_in(user.email).json()
         User.objects.update(role="lab")
@@ -224,7 +224,7 @@ class TestRefresh:
 
 
 class TestLogOut:
-    def test_ends_this_family_and_no_other(self):
+    def test_revokes_its_own_family_only(self):
         user = a_user()
         here, there = log_in(user.email).json(), log_in(user.email).json()
 

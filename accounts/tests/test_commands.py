@@ -11,7 +11,7 @@ from accounts.testing import PASSWORD
 
 
 @pytest.mark.django_db
-def test_createsuperuser_makes_an_admin_without_asking(monkeypatch):
+def test_createsuperuser_creates_an_admin_without_prompts(monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_EMAIL", "Root@example.com")
     monkeypatch.setenv("DJANGO_SUPERUSER_USERNAME", "root")
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
@@ -24,7 +24,7 @@ def test_createsuperuser_makes_an_admin_without_asking(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_createsuperuser_asks_for_email_user_name_and_password_only(monkeypatch):
+def test_createsuperuser_prompts_for_email_user_name_and_password_only(monkeypatch):
     asked = []
 
     class Terminal:

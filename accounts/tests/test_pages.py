@@ -69,7 +69,7 @@ class TestSignIn:
 
         assert answer["Location"] == "/"
 
-    def test_says_the_same_for_an_unknown_email_a_wrong_password_and_a_disabled_user(self):
+    def test_gives_the_same_error_for_an_unknown_email_a_wrong_password_and_a_disabled_user(self):
         known, disabled = a_user(), a_user(is_active=False)
         answers = [
             sign_in("nobody@example.com", "wrong"),
@@ -87,13 +87,13 @@ class TestSignIn:
         assert "E-mail or password is wrong. Try again." in texts[0]
         assert texts[0] == texts[1] == texts[2]
 
-    def test_keeps_the_email_and_forgets_the_password(self):
+    def test_renders_the_email_but_not_the_password(self):
         text = sign_in("nobody@example.com", "a-guess-of-mine").content.decode()
 
         assert 'value="nobody@example.com"' in text
         assert "a-guess-of-mine" not in text
 
-    def test_is_slowed_per_account_and_says_how_long(self, settings):
+    def test_is_rate_limited_per_account_with_the_wait(self, settings):
         settings.THROTTLE_LOGIN = "2/min"
         user = a_user()
         for _ in range(2):
@@ -106,7 +106,7 @@ class TestSignIn:
         assert f"Try again in {answer['Retry-After']} seconds." in answer.content.decode()
         assert "sessionid" not in answer.cookies
 
-    def test_is_slowed_alike_for_an_unknown_email(self, settings):
+    def test_is_rate_limited_for_an_unknown_email_too(self, settings):
         settings.THROTTLE_LOGIN = "1/min"
 
         answers = [sign_in(email) for email in ["no@example.com", " NO@example.com "]]
@@ -121,7 +121,7 @@ class TestSignIn:
         assert [answer.status_code for answer in answers] == [401, 401, 429]
 
     @pytest.mark.parametrize("email", ["", "\x00", "x" * 300, "²@example.com"])
-    def test_takes_any_nonsense(self, email):
+    def test_rejects_invalid_emails(self, email):
         assert sign_in(email).status_code in (400, 401)
 
     def test_names_the_fields_that_are_missing(self):
@@ -139,7 +139,7 @@ class TestSignIn:
 
         assert answer["Location"] == "/sessions/new"
 
-    def test_is_kept_by_no_cache(self):
+    def test_is_never_cached(self):
         assert "no-store" in Client().get("/sign-in")["Cache-Control"]
 
 
@@ -156,7 +156,7 @@ class TestRegister:
         assert (user.role, user.check_password(PASSWORD)) == ("user", True)
         assert is_signed_in(client)
 
-    def test_says_what_is_wrong_at_the_field(self):
+    def test_shows_errors_at_their_fields(self):
         a_user(email="ada@example.com", username="ada")
 
         answer = Client().post("/register", self.ADA)

@@ -25,12 +25,12 @@ def bearer(tokens: dict[str, str]) -> APIClient:
 
 
 class TestProfile:
-    def test_shows_what_the_contract_says(self):
+    def test_returns_the_fields_of_the_contract(self):
         user = a_user(full_name="Ada", active_sessions_count=3)
 
-        told = signed_in(user).get(f"{AUTH}/profile").json()
+        data = signed_in(user).get(f"{AUTH}/profile").json()
 
-        assert set(told) == {
+        assert set(data) == {
             "id",
             "email",
             "username",
@@ -41,8 +41,8 @@ class TestProfile:
             "last_login",
             "active_sessions_count",
         }
-        assert told["id"] == str(user.pk)
-        assert told["active_sessions_count"] == 3
+        assert data["id"] == str(user.pk)
+        assert data["active_sessions_count"] == 3
 
     def test_changes_names_and_nothing_else(self):
         user = a_user()
@@ -67,10 +67,10 @@ class TestProfile:
         a_user(username="bob")
         client = signed_in(a_user(username="ada"))
 
-        taken = client.patch(f"{AUTH}/profile", {"username": "BOB"}, format="json")
+        found = client.patch(f"{AUTH}/profile", {"username": "BOB"}, format="json")
         mine = client.patch(f"{AUTH}/profile", {"username": "ADA"}, format="json")
 
-        assert (taken.status_code, list(taken.json()["errors"])) == (400, ["username"])
+        assert (found.status_code, list(found.json()["errors"])) == (400, ["username"])
         assert (mine.status_code, mine.json()["username"]) == (200, "ADA")
 
     @pytest.mark.parametrize("body", [{"username": None}, {"full_name": 3}, {"username": "a/b"}])
@@ -84,7 +84,7 @@ class TestPassword:
     def change(self, client: APIClient, current: str = PASSWORD, new: str = NEW_PASSWORD):
         return post("password", {"current_password": current, "new_password": new}, client)
 
-    def test_ends_every_other_family_and_keeps_its_own(self):
+    def test_revokes_every_family_but_its_own(self):
         user = a_user()
         here, there = log_in(user.email).json(), log_in(user.email).json()
 
@@ -129,16 +129,16 @@ class TestPassword:
 
 
 class TestVerify:
-    def test_tells_who_and_until_when(self):
+    def test_returns_the_user_and_the_expiry(self):
         user = a_user()
 
-        told = signed_in(user).get(f"{AUTH}/verify").json()
+        data = signed_in(user).get(f"{AUTH}/verify").json()
 
-        assert told["valid"] is True
-        assert set(told["user"]) == {"id", "email", "username", "full_name", "role"}
-        assert told["user"]["id"] == str(user.pk)
-        assert told["expires_at"].endswith("Z")
-        until = datetime.fromisoformat(told["expires_at"])
+        assert data["valid"] is True
+        assert set(data["user"]) == {"id", "email", "username", "full_name", "role"}
+        assert data["user"]["id"] == str(user.pk)
+        assert data["expires_at"].endswith("Z")
+        until = datetime.fromisoformat(data["expires_at"])
         assert abs(until - timezone.now() - timedelta(days=1)) < timedelta(minutes=1)
 
     def test_needs_a_token(self):

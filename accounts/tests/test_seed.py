@@ -28,12 +28,12 @@ def register():
 def test_1_user_registration():
     answer = register()
 
-    told = json.loads(answer.content)
+    data = json.loads(answer.content)
     assert answer.status_code == 201
-    assert told["token_type"] == "bearer"
-    assert told["access_token"].startswith("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.")
-    assert UUID(told["user"].pop("id"))
-    assert told["user"] == {
+    assert data["token_type"] == "bearer"
+    assert data["access_token"].startswith("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.")
+    assert UUID(data["user"].pop("id"))
+    assert data["user"] == {
         "email": "test@example.com",
         "username": "testuser",
         "full_name": "Test User",
@@ -52,10 +52,10 @@ def test_2_user_login():
   }""",
     )
 
-    told = json.loads(answer.content)
+    data = json.loads(answer.content)
     assert answer.status_code == 200
-    assert set(told) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
-    assert told["expires_in"] == 86400
+    assert set(data) == {"access_token", "refresh_token", "token_type", "expires_in", "user"}
+    assert data["expires_in"] == 86400
 
 
 def test_3_protected_endpoint():
@@ -63,11 +63,11 @@ def test_3_protected_endpoint():
 
     answer = Client().get("/api/v1/auth/profile", headers={"Authorization": f"Bearer {token}"})
 
-    told = json.loads(answer.content)
+    data = json.loads(answer.content)
     assert answer.status_code == 200
-    assert UUID(told.pop("id"))
-    assert told.pop("created_at").endswith("Z")
-    assert told == {
+    assert UUID(data.pop("id"))
+    assert data.pop("created_at").endswith("Z")
+    assert data == {
         "email": "test@example.com",
         "username": "testuser",
         "full_name": "Test User",

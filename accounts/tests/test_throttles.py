@@ -35,7 +35,7 @@ class TestGuesses:
         assert answers[3]["Retry-After"] in answers[3].json()["detail"]
         assert guess("other@example.com").status_code == 401
 
-    def test_are_slowed_for_an_unknown_account_alike(self, settings):
+    def test_are_rate_limited_for_an_unknown_account_too(self, settings):
         settings.THROTTLE_LOGIN = "1/min"
 
         answers = [guess(email) for email in ["no@example.com", " NO@example.com "]]
@@ -61,16 +61,16 @@ class TestGuesses:
         assert codes(answers) == [401, 401, 429]
 
     @pytest.mark.parametrize(
-        ("proxies", "said"),
+        ("proxies", "forwarded"),
         [(1, "203.0.113.9, {}"), (1, "{}"), (2, "203.0.113.9,{}, 10.0.0.2"), (2, "{},10.0.0.2")],
     )
-    def test_behind_proxies_each_client_has_a_rate_of_his_own(self, proxies, said, settings):
+    def test_behind_proxies_each_client_has_a_rate_of_his_own(self, proxies, forwarded, settings):
         settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": proxies}
         settings.THROTTLE_LOGIN_ADDRESS = "1/min"
         seen = ["198.51.100.1", "198.51.100.1", "198.51.100.2"]
 
         answers = [
-            guess(f"user-{n}@example.com", **{"X-Forwarded-For": said.format(address)})
+            guess(f"user-{n}@example.com", **{"X-Forwarded-For": forwarded.format(address)})
             for n, address in enumerate(seen)
         ]
 

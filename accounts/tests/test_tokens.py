@@ -111,7 +111,7 @@ def test_an_access_token_is_refused(attack):
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(5, 200), (60, 401)])
-def test_a_server_whose_clock_is_seconds_behind_takes_a_new_token(ahead, status):
+def test_a_server_whose_clock_is_seconds_behind_accepts_a_new_token(ahead, status):
     token = tokens_for(a_user()).access.payload
 
     answer = profile(changed(token, iat=token["iat"] + ahead))
@@ -160,7 +160,7 @@ def test_a_header_nested_too_deeply_is_no_bug_of_ours():
     assert (answer.status_code, answer.json()["code"]) == (401, INVALID)
 
 
-def test_a_revoked_token_that_nobody_used_is_not_said_to_be_used():
+def test_a_revoked_unused_token_is_not_reported_as_used():
     refresh_token = str(tokens_for(a_user()).refresh)
     body = {"refresh_token": refresh_token}
     APIClient().post("/api/v1/auth/logout", body, format="json")
@@ -172,7 +172,7 @@ def test_a_revoked_token_that_nobody_used_is_not_said_to_be_used():
     assert "used" not in answer.json()["detail"]
 
 
-def test_the_header_of_a_good_token_is_what_the_contract_says():
+def test_the_header_of_a_valid_token_follows_the_contract():
     access = tokens_for(an_admin()).access
 
     claims = jwt.decode(str(access), KEY, algorithms=["HS256"])
@@ -281,7 +281,7 @@ def test_a_log_in_with_the_old_password_loses_to_its_change(monkeypatch):
     assert not TokenFamily.objects.exists()
 
 
-def test_a_token_made_at_another_time_says_so():
+def test_a_token_has_the_time_at_which_it_was_issued():
     noon = timezone.now() - timedelta(days=2)
 
     tokens = services.start_family(user=a_user(), now=noon)

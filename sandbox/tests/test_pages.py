@@ -57,10 +57,10 @@ def seen(answer) -> str:
 
 
 class TestHome:
-    def test_asks_to_sign_in_first(self):
+    def test_redirects_to_sign_in(self):
         assert Client().get("/")["Location"] == "/sign-in?next=/"
 
-    def test_says_what_to_do_when_there_is_nothing_yet(self, client):
+    def test_shows_what_to_do_without_sessions(self, client):
         page = seen(client.get("/"))
 
         assert "Open a session for an EC2 instance." in page
@@ -120,12 +120,12 @@ class TestHome:
         monthly = usd(last.outcome["projected_savings"]["monthly"])  # as the session's page has it
         assert f"saves {monthly} per month, evaluated just now" in page
 
-    def test_says_that_an_evaluation_goes_on(self, client, user):
+    def test_shows_a_running_evaluation(self, client, user):
         an_evaluation(a_session(user=user))
 
         assert "Evaluating Open the session to watch it." in seen(client.get("/"))
 
-    def test_says_why_an_evaluation_failed(self, client, user, aws):
+    def test_shows_why_an_evaluation_failed(self, client, user, aws):
         wrong = Credentials("AKIAWRONGWRONGWRONG1", SECRET)
         evaluation = an_evaluation(a_session(user=user, credentials=wrong))
         evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
@@ -136,7 +136,7 @@ class TestHome:
         assert "Evaluation failed" in seen(page)
         assert evaluation.error["detail"][:30] in seen(page)
 
-    def test_asks_as_little_for_many_sessions_as_for_one(
+    def test_makes_the_same_number_of_queries_for_many_sessions(
         self, client, user, django_assert_num_queries
     ):
         def fill(count: int) -> None:
@@ -167,7 +167,7 @@ class TestNewSession:
         assert session.preferences["advisor_filter"] is False
         assert unseal(session) == Credentials(KEY, SECRET)
 
-    def test_takes_all_that_the_api_takes_of_credentials(self, client):
+    def test_accepts_all_credential_fields_of_the_api(self, client):
         expiry = timezone.now() + timedelta(hours=3)
         more = {
             "aws_session_token": TOKEN,
@@ -185,7 +185,7 @@ class TestNewSession:
         assert session.preferences["advisor_filter"] is True
 
     @pytest.mark.parametrize(
-        ("change", "field", "said"),
+        ("change", "field", "message"),
         [
             ({"instance_id": ""}, "instance_id", "This field is required."),
             ({"aws_region": "Mars"}, "aws_region", "Give a region&#x27;s code"),
@@ -203,17 +203,17 @@ class TestNewSession:
             ({"preferences.safety_gate": "much"}, "preferences.safety_gate", "valid number"),
         ],
     )
-    def test_says_what_is_wrong_at_the_field_as_the_api_does(self, client, change, field, said):
+    def test_shows_the_errors_of_the_api_at_their_fields(self, client, change, field, message):
         answer = client.post("/sessions/new", ANSWERS | change)
 
         text = text_of(answer)
         assert answer.status_code == 400
         assert not SandboxSession.objects.exists()
         at_field = text.split(f'id="id_{field}_error"')[1].split("</div>")[0]
-        assert said in at_field
+        assert message in at_field
         assert f'<a href="#id_{field}">' in text
 
-    def test_keeps_what_was_written_but_no_secret(self, client):
+    def test_renders_submitted_values_but_no_secret(self, client):
         secret = {"aws_session_token": TOKEN, "external_id": "a-shared-secret"}
 
         answer = client.post("/sessions/new", ANSWERS | secret | {"ttl_minutes": "5"})
@@ -233,7 +233,7 @@ class TestNewSession:
         assert SECRET not in caplog.text
         assert KEY not in caplog.text
 
-    def test_says_that_five_are_enough(self, client, user):
+    def test_shows_the_limit_of_five_sessions(self, client, user):
         for _ in range(5):
             a_session(user=user)
 
@@ -244,7 +244,7 @@ class TestNewSession:
         assert "You have 5 active sessions, and 5 are allowed. End one first." in seen(answer)
         assert SandboxSession.objects.count() == 5
 
-    def test_says_that_keys_must_outlive_the_session(self, client):
+    def test_rejects_keys_that_expire_before_the_session(self, client):
         soon = timezone.now() + timedelta(minutes=30)
 
         answer = client.post(
@@ -254,7 +254,7 @@ class TestNewSession:
         assert answer.status_code == 400
         assert "These credentials expire before the session" in seen(answer)
 
-    def test_offers_no_browser_to_keep_the_keys(self, client):
+    def test_disables_autocomplete_for_all_inputs(self, client):
         text = text_of(client.get("/sessions/new"))
 
         fields = re.findall(r'<input type="(?:text|password|datetime-local)"[^>]*>', text)
@@ -334,14 +334,14 @@ class TestDemo:
         assert session.instance_id == demo["instances"][0]["instance_id"]
         assert (evaluation.state, evaluation.error) == ("decided", None)
 
-    def test_takes_another_instance_each_time(self, client, demo):
+    def test_uses_another_instance_each_time(self, client, demo):
         for _ in range(3):
             client.post("/sessions/demo")
 
-        taken = set(SandboxSession.objects.values_list("instance_id", flat=True))
-        assert len(taken) == 3
+        found = set(SandboxSession.objects.values_list("instance_id", flat=True))
+        assert len(found) == 3
 
-    def test_says_that_five_are_enough(self, client, user, demo):
+    def test_shows_the_limit_of_five_sessions(self, client, user, demo):
         for _ in range(5):
             a_session(user=user)
 

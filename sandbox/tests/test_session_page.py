@@ -61,7 +61,7 @@ class TestWhoSeesIt:
             assert answer.status_code == 404
             assert session.instance_id not in answer.content.decode()
 
-    def test_an_unknown_id_is_a_page_that_says_so(self):
+    def test_an_unknown_id_is_an_error_page(self):
         client = Client(headers=BROWSER)
         client.force_login(a_user())
 
@@ -87,19 +87,19 @@ class TestWhoSeesIt:
 
 
 class TestBeforeTheFirstEvaluation:
-    def test_says_what_to_press(self):
+    def test_shows_how_to_evaluate(self):
         assert "Press Evaluate" in text_of(shown(a_session()))
 
     def test_lists_the_checks_to_come(self):
-        told = text_of(shown(a_session()))
+        text = text_of(shown(a_session()))
 
         for name in ("Credentials", "Instance type", "Availability zone", "Permissions"):
-            assert f"{name} waiting" in told
+            assert f"{name} waiting" in text
 
     def test_shows_the_policy_of_the_session(self):
         assert "ec2:DescribeSpotPriceHistory" in text_of(shown(a_session()))
 
-    def test_keeps_the_secrets_to_itself(self):
+    def test_renders_no_secret(self):
         session = a_session()
 
         page = shown(session).content.decode()
@@ -116,15 +116,15 @@ class TestBeforeTheFirstEvaluation:
         assert "unsafe-inline" not in answer["Content-Security-Policy"]
 
 
-def test_a_failed_check_says_what_to_do(aws):
+def test_a_failed_check_shows_what_to_do(aws):
     session = a_session(instance_id="i-0000000000000000f")
 
     preflights.preflight(session_id=session.pk, now=timezone.now())
 
-    told = text_of(shown(session))
-    assert "Preflight Failed" in told
-    assert "Check the key pair in AWS" in told
-    assert "Permissions skipped" in told
+    text = text_of(shown(session))
+    assert "Preflight Failed" in text
+    assert "Check the key pair in AWS" in text
+    assert "Permissions skipped" in text
 
 
 class TestADecision:
@@ -133,16 +133,16 @@ class TestADecision:
         evaluation = evaluated(session)
         outcome = evaluation.outcome
 
-        told = text_of(shown(session))
+        text = text_of(shown(session))
 
-        assert evaluation.decision in told
-        assert outcome["reason"] in told.replace("&#x27;", "'")
-        assert formats.hourly(outcome["current"]["price"]) in told
-        assert outcome["inputs_hash"] in told
+        assert evaluation.decision in text
+        assert outcome["reason"] in text.replace("&#x27;", "'")
+        assert formats.hourly(outcome["current"]["price"]) in text
+        assert outcome["inputs_hash"] in text
         for pool in outcome["candidates"]:
-            assert pool["instance_type"] in told
+            assert pool["instance_type"] in text
         for stage in outcome["trace"]:
-            assert f"in {stage['in']} → , out {stage['out']}" in told
+            assert f"in {stage['in']} → , out {stage['out']}" in text
 
     def test_gives_each_stage_its_status(self, market):
         session = an_emulated_session(market)
@@ -166,7 +166,7 @@ class TestADecision:
         assert "earlier evaluation" not in text_of(newest)
 
     @pytest.mark.parametrize("asked", ["nonsense", "", UNKNOWN_ID, "\x00"])
-    def test_one_that_is_not_there_is_a_page_that_says_so(self, asked):
+    def test_a_missing_evaluation_is_an_error_page(self, asked):
         answer = shown(a_session(), f"?evaluation={asked}")
 
         assert answer.status_code == 404
@@ -179,7 +179,7 @@ class TestADecision:
         assert shown(session, f"?evaluation={other.pk}").status_code == 404
 
     @pytest.mark.parametrize("decision", ["STAY", "DRAIN", "EVACUATE"])
-    def test_every_kind_has_its_words_and_its_shape(self, market, decision):
+    def test_every_decision_has_its_texts_and_icon(self, market, decision):
         session = an_emulated_session(market)
         evaluation = evaluated(session)
         outcome = evaluation.outcome | {"decision": decision}
@@ -190,32 +190,32 @@ class TestADecision:
 
         answer = shown(session)
 
-        told = text_of(answer)
-        assert f"{decision} {decision.capitalize()}" in told
-        assert ("Savings per month" in told) == (decision != "STAY")
+        text = text_of(answer)
+        assert f"{decision} {decision.capitalize()}" in text
+        assert ("Savings per month" in text) == (decision != "STAY")
         assert "decision-icon" in answer.content.decode()
 
 
-def test_an_evaluation_with_keys_that_do_not_work_asks_for_others(aws):
+def test_an_evaluation_with_invalid_keys_advises_a_new_session(aws):
     session = a_session()
 
     evaluated(session)
 
-    told = text_of(shown(session))
-    assert "This evaluation failed without a decision" in told
-    assert "Open a new session with valid keys" in told
-    assert "evaluate again" not in told
+    text = text_of(shown(session))
+    assert "This evaluation failed without a decision" in text
+    assert "Open a new session with valid keys" in text
+    assert "evaluate again" not in text
 
 
-def test_a_failed_evaluation_says_why_and_what_to_do(aws):
+def test_a_failed_evaluation_shows_why_and_what_to_do(aws):
     session = an_emulated_session(aws)
     aws.deny("ec2:DescribeInstances")
 
     evaluated(session)
 
-    told = text_of(shown(session))
-    assert "This evaluation failed without a decision" in told
-    assert "evaluate again" in told
+    text = text_of(shown(session))
+    assert "This evaluation failed without a decision" in text
+    assert "evaluate again" in text
     assert 'data-stage="input" data-status="stopped"' in shown(session).content.decode()
 
 
@@ -235,26 +235,26 @@ def test_a_running_evaluation_is_shown_as_far_as_it_has_come():
 def test_a_session_whose_time_is_over_offers_a_new_one():
     session = a_session(now=timezone.now() - timedelta(hours=3))
 
-    told = text_of(shown(session))
+    text = text_of(shown(session))
 
-    assert "New session" in told
-    assert "Expired" in told
+    assert "New session" in text
+    assert "Expired" in text
 
 
-def test_an_ended_session_keeps_what_it_found_out_and_its_audit_trail(market):
+def test_an_ended_session_shows_its_results_and_audit_trail(market):
     session = an_emulated_session(market)
     decision = evaluated(session).decision
     services.end_session(session=session, now=timezone.now())
     cleanup.clean_up(session_id=session.pk, now=timezone.now())
     session.refresh_from_db()
 
-    told = text_of(shown(session))
+    text = text_of(shown(session))
 
     assert session.state == SandboxSession.State.ENDED
-    assert decision in told
-    assert "no longer evaluates" in told
-    assert "Session ended" in told
-    assert "credentials erased" in told
+    assert decision in text
+    assert "no longer evaluates" in text
+    assert "Session ended" in text
+    assert "credentials erased" in text
 
 
 def test_what_users_name_themselves_stays_text():
@@ -267,7 +267,7 @@ def test_what_users_name_themselves_stays_text():
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [
         (None, "\u2013"),
         (0.0, "0\u00a0%"),
@@ -282,12 +282,12 @@ def test_what_users_name_themselves_stays_text():
         (1234.0, "1,234\u00a0%"),
     ],
 )
-def test_per_cents_have_the_digits_that_mean_something(number, told):
-    assert formats.percent(number) == told
+def test_per_cents_have_the_digits_that_mean_something(number, text):
+    assert formats.percent(number) == text
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [
         (None, "\u2013"),
         (0.0384, "$0.0384/h"),
@@ -295,8 +295,8 @@ def test_per_cents_have_the_digits_that_mean_something(number, told):
         (-0.01, "\u2212$0.0100/h"),
     ],
 )
-def test_prices_say_what_they_are(number, told):
-    assert formats.hourly(number) == told
+def test_formats_prices(number, text):
+    assert formats.hourly(number) == text
 
 
 @pytest.mark.parametrize("number", [55.845, Decimal("55.845000")])

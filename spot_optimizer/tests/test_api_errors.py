@@ -29,12 +29,12 @@ def post(body: str | bytes, content_type: str = JSON, path: str = LOGIN, **heade
 
 
 def assert_refused(answer, status: int, code: str, *more: str) -> dict[str, object]:
-    told = json.loads(answer.content)
-    assert (answer.status_code, told["code"]) == (status, code)
+    data = json.loads(answer.content)
+    assert (answer.status_code, data["code"]) == (status, code)
     assert answer["Content-Type"] == JSON
-    assert set(told) == {"detail", "code", *more}
-    assert told["detail"].endswith(".")
-    return told
+    assert set(data) == {"detail", "code", *more}
+    assert data["detail"].endswith(".")
+    return data
 
 
 class TestBodies:
@@ -62,9 +62,9 @@ class TestBodies:
 
     @pytest.mark.parametrize("body", ["[]", "[1, 2]", '"text"', "null", "7", "true"])
     def test_that_are_no_object_are_invalid(self, body):
-        told = assert_refused(post(body), 400, "invalid", "errors")
+        data = assert_refused(post(body), 400, "invalid", "errors")
 
-        assert list(told["errors"]) == ["non_field_errors"]
+        assert list(data["errors"]) == ["non_field_errors"]
 
     @pytest.mark.parametrize(
         "content_type",
@@ -169,7 +169,7 @@ class TestRequests:
             ("post", LOGIN, JSON, "JSON object"),
         ],
     )
-    def test_that_are_refused_say_what_to_do(self, method, path, content_type, words):
+    def test_that_are_refused_get_advice(self, method, path, content_type, words):
         answer = Client().generic(method.upper(), path, "[1]", content_type=content_type)
 
         assert words in answer.json()["detail"]
@@ -189,7 +189,7 @@ class TestRefusals:
         ],
     )
     @pytest.mark.parametrize("where", ["/api/v1/", "/plain/"])
-    def test_of_django_have_the_shape_and_tell_no_secret(self, where, failure, status, code):
+    def test_of_django_have_the_error_format_and_no_secret(self, where, failure, status, code):
         client = Client(raise_request_exception=False)
 
         answer = client.get(f"{where}{failure}")
@@ -197,11 +197,11 @@ class TestRefusals:
         assert_refused(answer, status, code)
         assert SECRET not in answer.content.decode()
 
-    def test_of_limits_say_when_to_come_back(self):
+    def test_of_limits_have_a_retry_after_header(self):
         answer = Client().get("/api/v1/limit")
 
-        told = assert_refused(answer, 429, "too_many_requests", "limit", "active")
-        assert (told["limit"], told["active"], answer["Retry-After"]) == (5, 5, "7")
+        data = assert_refused(answer, 429, "too_many_requests", "limit", "active")
+        assert (data["limit"], data["active"], answer["Retry-After"]) == (5, 5, "7")
 
     @pytest.mark.parametrize(
         ("failure", "status", "code"),
@@ -232,8 +232,8 @@ class TestPages:
     def test_of_a_bad_limit_are_refused(self, limit):
         answer = signed_in(an_admin()).get(USERS, {"limit": limit})
 
-        told = assert_refused(answer, 400, "invalid", "errors")
-        assert list(told["errors"]) == ["limit"]
+        data = assert_refused(answer, 400, "invalid", "errors")
+        assert list(data["errors"]) == ["limit"]
 
     @pytest.mark.parametrize(
         "text",
@@ -257,8 +257,8 @@ class TestPages:
     def test_of_a_bad_cursor_are_refused(self, text):
         answer = signed_in(an_admin()).get(USERS, {"cursor": text})
 
-        told = assert_refused(answer, 400, "invalid", "errors")
-        assert list(told["errors"]) == ["cursor"]
+        data = assert_refused(answer, 400, "invalid", "errors")
+        assert list(data["errors"]) == ["cursor"]
 
     def test_have_50_rows_and_up_to_200(self):
         for _ in range(51):

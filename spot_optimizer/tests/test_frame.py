@@ -41,7 +41,7 @@ class TestPages:
         assert "style-src 'self'" in policy
 
     @pytest.mark.parametrize("path", OPEN + CLOSED)
-    def test_are_kept_by_no_cache_and_framed_by_nobody(self, path):
+    def test_are_never_cached_or_framed(self, path):
         answer = browser(None if path in OPEN else a_user()).get(path)
 
         assert {"no-store", "private"} <= set(answer["Cache-Control"].split(", "))
@@ -81,7 +81,7 @@ class TestPages:
         assert '<form method="post" action="/sign-out">' in theirs
         assert "/sign-out" not in text_of(browser().get("/sign-in"))
 
-    def test_say_where_aws_is_an_emulator(self, settings):
+    def test_show_when_aws_is_an_emulator(self, settings):
         settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
         emulated = text_of(browser(a_user()).get("/"))
         settings.AWS_ENDPOINT_URL = ""
@@ -141,7 +141,7 @@ class TestErrors:
             ("too-big", 413, "Request too large"),
         ],
     )
-    def test_failures_are_pages_that_tell_no_secret(self, failure, status, title):
+    def test_failures_are_pages_without_secrets(self, failure, status, title):
         answer = browser(a_user(), raise_request_exception=False).get(f"/plain/{failure}")
 
         text = text_of(answer)
@@ -151,7 +151,7 @@ class TestErrors:
         assert "unsafe" not in answer["Content-Security-Policy"]
 
     @pytest.mark.urls("spot_optimizer.tests.failing_urls")
-    def test_a_bug_is_told_without_asking_the_database(self, django_assert_num_queries):
+    def test_an_internal_error_page_makes_no_query(self, django_assert_num_queries):
         client = browser(raise_request_exception=False)
 
         with django_assert_num_queries(0):
@@ -166,13 +166,13 @@ class TestErrors:
         assert "Bad request" in text_of(answer)
 
     @pytest.mark.parametrize("path", ["/sign-in", "/register", "/sign-out"])
-    def test_a_form_without_the_token_against_forgery_says_what_to_do(self, path):
+    def test_a_form_without_the_csrf_token_shows_what_to_do(self, path):
         answer = browser(a_user(), enforce_csrf_checks=True).post(path, {})
 
         assert answer.status_code == 403
         assert "This form has expired. Reload the page and submit it again." in text_of(answer)
 
-    def test_the_admin_says_no_to_browsers_in_a_page(self):
+    def test_the_admin_rejects_browsers_with_a_page(self):
         admin = an_admin()
 
         answer = browser(admin).get(f"/admin/accounts/user/{admin.pk}/delete/")
@@ -181,7 +181,7 @@ class TestErrors:
         assert "Access denied" in text_of(answer)
 
 
-def test_the_icon_that_browsers_ask_for_is_there(client):
+def test_the_favicon_exists(client):
     answer = client.get("/favicon.ico", follow=True)
 
     assert answer.status_code == 200

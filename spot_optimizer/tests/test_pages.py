@@ -100,7 +100,7 @@ class TestDocs:
         assert len(answer.content) > 1000
 
 
-def test_every_answer_says_that_this_is_the_emulator(client, settings):
+def test_every_response_marks_the_emulator(client, settings):
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
     emulated = client.get("/health/live")
     settings.AWS_ENDPOINT_URL = ""
@@ -111,7 +111,7 @@ def test_every_answer_says_that_this_is_the_emulator(client, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_who_waits_for_an_evaluation_keeps_nobody_waiting():
+async def test_waiting_for_an_evaluation_does_not_block_other_requests():
     session = await sync_to_async(a_session)()
     client = await sync_to_async(signed_in)(session.user)
     headers = {"Authorization": client._credentials["HTTP_AUTHORIZATION"], "Prefer": "wait=3"}

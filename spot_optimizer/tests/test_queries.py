@@ -33,42 +33,42 @@ def client(user):
     return signed_in(user)
 
 
-def kinds(ask) -> dict[str, int]:
+def kinds(send) -> dict[str, int]:
     """Run a request; return how many statements of each kind it took, transactions' own aside."""
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        assert ask().status_code < 300
+        assert send().status_code < 300
     first = [query["sql"].split()[0] for query in queries]
     return dict(Counter(word for word in first if word in ("SELECT", "INSERT", "UPDATE")))
 
 
-def test_a_profile_asks_once_for_family_and_user(client):
+def test_a_profile_reads_family_and_user_in_one_query(client):
     assert kinds(lambda: client.get(f"{API}/auth/profile")) == {"SELECT": 1}
 
 
-def test_verifying_a_token_asks_no_more(client):
+def test_verifying_a_token_takes_one_query(client):
     assert kinds(lambda: client.get(f"{API}/auth/verify")) == {"SELECT": 1}
 
 
 def test_signing_in_writes_the_visit_and_the_family(user):
     body = {"email": user.email, "password": PASSWORD}
 
-    asked = kinds(lambda: APIClient().post(f"{API}/auth/login", body, format="json"))
+    statements = kinds(lambda: APIClient().post(f"{API}/auth/login", body, format="json"))
 
-    assert asked == {"SELECT": 1, "UPDATE": 1, "INSERT": 1}
+    assert statements == {"SELECT": 1, "UPDATE": 1, "INSERT": 1}
 
 
-def test_a_session_asks_for_who_and_for_what(client, user):
+def test_a_session_takes_a_query_for_the_user_and_one_for_itself(client, user):
     session = a_session(user=user)
 
-    asked = kinds(lambda: client.get(f"{API}/sandbox/sessions/{session.pk}"))
+    statements = kinds(lambda: client.get(f"{API}/sandbox/sessions/{session.pk}"))
 
-    assert asked == {"SELECT": 2}
+    assert statements == {"SELECT": 2}
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_a_page_of_sessions_asks_no_more_for_more_of_them(client, user, count):
+def test_a_page_of_sessions_makes_the_same_number_of_queries_for_more_sessions(client, user, count):
     for _ in range(count):
         a_session(user=user)
 
@@ -76,9 +76,9 @@ def test_a_page_of_sessions_asks_no_more_for_more_of_them(client, user, count):
 
 
 def test_opening_a_session(client):
-    asked = kinds(lambda: client.post(f"{API}/sandbox/sessions", SESSION, format="json"))
+    statements = kinds(lambda: client.post(f"{API}/sandbox/sessions", SESSION, format="json"))
 
-    assert asked == {"SELECT": 4, "INSERT": 5, "UPDATE": 1}
+    assert statements == {"SELECT": 4, "INSERT": 5, "UPDATE": 1}
 
 
 def test_ending_a_session(client, user):
@@ -91,12 +91,12 @@ def test_ending_a_session(client, user):
     }
 
 
-def test_asking_for_an_evaluation(client, user):
+def test_requesting_an_evaluation(client, user):
     session = a_session(user=user)
     headers = {"authorization": client._credentials["HTTP_AUTHORIZATION"]}
     request = APIRequestFactory().post("/", {}, format="json", headers=headers)
 
     # Without the waiting, which is on other connections.
-    asked = kinds(lambda: EvaluateView.as_view()(request, session_id=session.pk))
+    statements = kinds(lambda: EvaluateView.as_view()(request, session_id=session.pk))
 
-    assert asked == {"SELECT": 4, "INSERT": 2}
+    assert statements == {"SELECT": 4, "INSERT": 2}

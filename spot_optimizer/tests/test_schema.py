@@ -22,12 +22,12 @@ def schema():
     return Client().get("/api/schema?format=json").json()
 
 
-def assert_as_said(schema, answer, path, method="get"):
+def assert_matches_schema(schema, answer, path, method="get"):
     """Check status, media type and body of an answer against the schema."""
-    told = schema["paths"][path][method]["responses"]
-    assert str(answer.status_code) in told
+    data = schema["paths"][path][method]["responses"]
+    assert str(answer.status_code) in data
     media_type = answer["Content-Type"].split(";")[0]
-    body = told[str(answer.status_code)]["content"][media_type]["schema"]
+    body = data[str(answer.status_code)]["content"][media_type]["schema"]
     # Closed: a field that the schema forgets is found as well.
     jsonschema.validate(answer.json(), closed(schema, body), cls=jsonschema.Draft202012Validator)
 
@@ -52,8 +52,8 @@ def test_is_valid(schema):
 
 def test_gives_every_operation_a_summary_and_the_one_error_shape(schema):
     for path, method, operation in operations(schema):
-        where, told = f"{method} {path}", operation["responses"]
-        refusals = {status: told[status] for status in told if status >= "400"}
+        where, data = f"{method} {path}", operation["responses"]
+        refusals = {status: data[status] for status in data if status >= "400"}
         assert operation["summary"], where
         assert {"405", "406", "429", "503"} <= set(refusals), where
         assert ("requestBody" in operation) <= ({"400", "413", "415"} <= set(refusals)), where
@@ -63,7 +63,7 @@ def test_gives_every_operation_a_summary_and_the_one_error_shape(schema):
             assert body == {"$ref": "#/components/schemas/Error"}, where
 
 
-def test_says_401_wherever_a_token_is_asked_for(schema):
+def test_documents_401_wherever_a_token_is_required(schema):
     for path, method, operation in operations(schema):
         url = re.sub("{.*?}", "00000000-0000-4000-8000-000000000000", path)
         answer = Client().generic(method.upper(), url, "{}", content_type="application/json")
@@ -89,10 +89,10 @@ def test_is_true_of_accounts(schema):
 
     assert (made.status_code, again.status_code) == (201, 400)
     for answer in (made, again):
-        assert_as_said(schema, answer, register, "post")
+        assert_matches_schema(schema, answer, register, "post")
     for path in ("/api/v1/auth/profile", "/api/v1/auth/verify"):
-        assert_as_said(schema, user.get(path), path)
-    assert_as_said(schema, Client().get(path), path)
+        assert_matches_schema(schema, user.get(path), path)
+    assert_matches_schema(schema, Client().get(path), path)
 
 
 def test_is_true_of_sessions(schema):
@@ -100,12 +100,12 @@ def test_is_true_of_sessions(schema):
     client, url = signed_in(session.user), f"/api/v1/sandbox/sessions/{session.pk}"
 
     for part in ("", "/logs", "/actions", "/evaluations", "/iam-policy"):
-        assert_as_said(schema, client.get(url + part), ONE + part)
+        assert_matches_schema(schema, client.get(url + part), ONE + part)
     listed = client.get("/api/v1/sandbox/sessions")
-    assert_as_said(schema, listed, "/api/v1/sandbox/sessions")
-    assert_as_said(schema, client.delete(url), ONE, "delete")
-    assert_as_said(schema, client.get(url), ONE)
-    assert_as_said(schema, signed_in(a_user()).get(url), ONE)
+    assert_matches_schema(schema, listed, "/api/v1/sandbox/sessions")
+    assert_matches_schema(schema, client.delete(url), ONE, "delete")
+    assert_matches_schema(schema, client.get(url), ONE)
+    assert_matches_schema(schema, signed_in(a_user()).get(url), ONE)
 
 
 def test_is_true_of_decisions_and_the_market(schema, market):
@@ -116,16 +116,16 @@ def test_is_true_of_decisions_and_the_market(schema, market):
 
     one = client.get(f"{url}/evaluations/{evaluation.pk}")
     assert one.json()["state"] == "decided"
-    assert_as_said(schema, one, f"{ONE}/evaluations/{{evaluation_id}}")
+    assert_matches_schema(schema, one, f"{ONE}/evaluations/{{evaluation_id}}")
     for part in ("/logs", "/evaluations"):
-        assert_as_said(schema, client.get(url + part), ONE + part)
+        assert_matches_schema(schema, client.get(url + part), ONE + part)
     asked = {"region": session.aws_region, "instance_type": session.instance_type}
     for path in ("/api/v1/market/pools", "/api/v1/market/history"):
         answer = client.get(path, asked)
         assert answer.json()["results"]
-        assert_as_said(schema, answer, path)
-        assert_as_said(schema, client.get(path, {"region": "zz-nowhere-1"} | asked), path)
-        assert_as_said(schema, client.get(path), path)
+        assert_matches_schema(schema, answer, path)
+        assert_matches_schema(schema, client.get(path, {"region": "zz-nowhere-1"} | asked), path)
+        assert_matches_schema(schema, client.get(path), path)
 
 
 def test_is_true_of_an_evaluation_that_failed(schema, aws):
@@ -137,11 +137,11 @@ def test_is_true_of_an_evaluation_that_failed(schema, aws):
     answer = client.get(f"{url}/evaluations/{evaluation.pk}")
 
     assert answer.json()["error"]["code"].startswith("aws_")
-    assert_as_said(schema, answer, f"{ONE}/evaluations/{{evaluation_id}}")
+    assert_matches_schema(schema, answer, f"{ONE}/evaluations/{{evaluation_id}}")
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_is_true_of_an_evaluation_that_takes_long(schema, aws):
+async def test_matches_an_evaluation_that_takes_long(schema, aws):
     session = await sync_to_async(a_session)()
     token = (await sync_to_async(signed_in)(session.user))._credentials["HTTP_AUTHORIZATION"]
     headers = {"Authorization": token, "Prefer": "respond-async"}
@@ -154,4 +154,4 @@ async def test_is_true_of_an_evaluation_that_takes_long(schema, aws):
     )
 
     assert answer.status_code == 202
-    assert_as_said(schema, answer, f"{ONE}/evaluate", "post")
+    assert_matches_schema(schema, answer, f"{ONE}/evaluate", "post")
