@@ -12,7 +12,7 @@ from sandbox.cleanup import jobs as cleanup
 from sandbox.evaluation import jobs as evaluations
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.preflight import jobs as preflights
-from spot_optimizer.server.shutdown import exit_after
+from spot_optimizer.worker.shutdown import exit_after
 
 SHUTDOWN_LIMIT = 20.0  # [s] in which a worker that stops may finish its running jobs
 
@@ -37,7 +37,7 @@ def expire(*, session_id: str, **_: object) -> None:
     cleanup.expire(session_id=UUID(session_id), now=timezone.now())
 
 
-# The runs of periodic tasks and their results are stored: see operations/runs.py.
+# The runs of periodic tasks and their results are stored: see operations/job_runs.py.
 @shared_task(name="sandbox.cleanup_expired_sessions", ignore_result=False)
 def cleanup_expired_sessions(**_: object) -> dict[str, int]:
     *counts, pending = sweeps.cleanup_expired_sessions(now=timezone.now())

@@ -14,7 +14,6 @@ from prometheus_client import start_http_server
 
 from spot_optimizer.bootstrap.secrets import check_environment
 from spot_optimizer.observability import logs, metrics
-from spot_optimizer.worker import heartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "spot_optimizer.settings")
 check_environment()
@@ -28,7 +27,6 @@ NO_BROKER = (
 app = Celery("spot_optimizer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-signals.heartbeat_sent.connect(heartbeat.touch)
 
 
 @signals.setup_logging.connect

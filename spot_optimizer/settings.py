@@ -346,6 +346,7 @@ CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Jobs wait for AWS, and share what they have loaded of the market: threads, not processes.
+CELERY_IMPORTS = ["spot_optimizer.worker.heartbeat"]
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8
 CELERY_TIMEZONE = "UTC"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
-from spot_optimizer.market.ingest.regions import lock_region
 from spot_optimizer.market.models import Refresh
+from spot_optimizer.market.region_lock import lock_region
 
 ADVISOR = "advisor"
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before all stored data

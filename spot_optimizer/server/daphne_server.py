@@ -15,8 +15,9 @@ from twisted.internet.defer import Deferred
 
 from spot_optimizer.asgi import application
 from spot_optimizer.server.http_limits import BoundedChannel, BoundedRequest
-from spot_optimizer.server.shutdown import drain, exit_after
+from spot_optimizer.server.shutdown import drain
 from spot_optimizer.server.websocket import WatcherProtocol
+from spot_optimizer.worker.shutdown import exit_after
 
 logger = logging.getLogger(__name__)
 logging.getLogger("daphne").setLevel(logging.WARNING)

@@ -1,11 +1,9 @@
-"""Graceful shutdown with a time limit."""
+"""Graceful shutdown of the web server with a time limit."""
 
 import asyncio
 import logging
-import os
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 logger = logging.getLogger(__name__)
@@ -13,7 +11,6 @@ logger = logging.getLogger(__name__)
 POLL_INTERVAL = 0.05  # [s]
 REQUEST_TIMEOUT = 12.0  # [s] longer than the longest wait of `POST …/evaluate`
 CLOSE_TIMEOUT = 2.0  # [s] for clients to answer the close frame and for tasks to be canceled
-CALLBACK_TIMEOUT = 5.0  # [s]
 
 
 async def drain(connections: Mapping[Any, Mapping[str, Any]]) -> None:
@@ -47,22 +44,3 @@ async def _cancel(tasks: list[asyncio.Future[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
-
-
-def exit_after(seconds: float, on_timeout: Callable[[], None] = lambda: None) -> None:
-    """
-    Exit this process after ``seconds``: Python itself waits for running threads without limit.
-
-    ``on_timeout`` is called before, and may take up to `CALLBACK_TIMEOUT`.
-    """
-    args = (seconds, on_timeout)
-    threading.Thread(target=_exit, args=args, name="exit-after", daemon=True).start()
-
-
-def _exit(seconds: float, on_timeout: Callable[[], None]) -> None:
-    time.sleep(seconds)
-    logger.warning("shutdown: unfinished work is canceled after %.0f s", seconds)
-    callback = threading.Thread(target=on_timeout, daemon=True)
-    callback.start()
-    callback.join(timeout=CALLBACK_TIMEOUT)
-    os._exit(0)

@@ -19,8 +19,8 @@ from spot_optimizer.market.change_points import (
 )
 from spot_optimizer.market.importers.tables import Advance
 from spot_optimizer.market.ingest.bulk_insert import insert_prices
-from spot_optimizer.market.ingest.regions import lock_region
 from spot_optimizer.market.ingest.spot_prices import PoolKey, Span, extend_coverage, pool_ids
+from spot_optimizer.market.region_lock import lock_region
 
 BATCH = 20_000  # rows
 # The files repeat each price within this time: a pool without a row for longer has ended.

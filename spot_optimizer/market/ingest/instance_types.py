@@ -7,8 +7,8 @@ from typing import Any
 from django.db import transaction
 
 from spot_optimizer.aws.instance_types import TypeFacts
-from spot_optimizer.market.ingest.regions import lock_region
 from spot_optimizer.market.models import InstanceTypeFacts, WatchedType
+from spot_optimizer.market.region_lock import lock_region
 
 
 def store_instance_types(facts: Collection[TypeFacts], *, now: datetime) -> None:

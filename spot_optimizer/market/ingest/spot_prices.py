@@ -17,8 +17,8 @@ from spot_optimizer.market.change_points import (
     to_datetime,
 )
 from spot_optimizer.market.ingest.bulk_insert import insert_prices
-from spot_optimizer.market.ingest.regions import lock_region
 from spot_optimizer.market.models import Coverage, Pool, in_force
+from spot_optimizer.market.region_lock import lock_region
 
 
 class PoolKey(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 
-from spot_optimizer.market.ingest.regions import lock_region
+from spot_optimizer.market.region_lock import lock_region
 
 
 class TypeKey(NamedTuple):
