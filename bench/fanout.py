@@ -35,9 +35,9 @@ def main() -> None:
         table.add_column(column)
     with platform() as running:
         for count in counts:
-            told, behind = asyncio.run(_fan(running.webs[0], count))
+            cells, behind = asyncio.run(_fan(running.webs[0], count))
             base = asyncio.run(_group(count))
-            table.add_row(str(count), *told, f"{base:.1f}", f"{behind / base:.2f}")
+            table.add_row(str(count), *cells, f"{base:.1f}", f"{behind / base:.2f}")
     Console().print(table)
 
 
@@ -65,7 +65,7 @@ async def _fan(web: Any, count: int) -> tuple[list[str], float]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    return _told(seen, used, each)
+    return _cells(seen, used, each)
 
 
 async def _watch(
@@ -86,7 +86,7 @@ async def _watch(
         seen.setdefault(json.loads(frame)["seq"], []).append(time.perf_counter())
 
 
-def _told(seen: list[dict[int, list[float]]], used: float, each: float) -> tuple[list[str], float]:
+def _cells(seen: list[dict[int, list[float]]], used: float, each: float) -> tuple[list[str], float]:
     lines = {seq for one in seen for seq in one}
     times = {seq: [one[seq][0] for one in seen if seq in one] for seq in lines}
     behind = sorted((max(at) - min(at)) * 1000 for at in times.values())
@@ -94,8 +94,8 @@ def _told(seen: list[dict[int, list[float]]], used: float, each: float) -> tuple
     doubled = sum(len(at) - 1 for one in seen for at in one.values())
     frames = sum(map(len, times.values()))
     middle = behind[len(behind) // 2]
-    told = [f"{middle:.1f}", str(lost), str(doubled), f"{used * 1e6 / frames:.0f}", f"{each:.0f}"]
-    return told, middle
+    cells = [f"{middle:.1f}", str(lost), str(doubled), f"{used * 1e6 / frames:.0f}", f"{each:.0f}"]
+    return cells, middle
 
 
 async def _group(count: int) -> float:

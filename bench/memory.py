@@ -24,21 +24,24 @@ def main() -> None:
     parser.add_argument("--watchers", type=int, default=500)
     options = parser.parse_args()
     with platform() as running:
-        steps = {"at rest (baseline)": _kept(running)}
+        steps = {"at rest (baseline)": _resident_memory(running)}
         session = _use(running, options.sessions)
-        steps[f"{options.sessions} sessions, evaluated twice"] = _kept(running)
+        steps[f"{options.sessions} sessions, evaluated twice"] = _resident_memory(running)
         steps["… evaluated twice again"] = _again(running, session)
         steps[f"{options.watchers} watchers"] = asyncio.run(
             _watched(running, session[0][0], options.watchers)
         )
         rest = steps["at rest (baseline)"]
     table = Table("MiB, PSS", *rest)
-    for name, kept in steps.items():
-        table.add_row(name, *(f"{kept[key]:.0f} ({kept[key] / rest[key]:.2f})" for key in rest))
+    for name, sizes in steps.items():
+        table.add_row(
+            name,
+            *(f"{sizes[key]:.0f} ({sizes[key] / rest[key]:.2f})" for key in rest),
+        )
     Console().print(table)
 
 
-def _kept(running: Any) -> dict[str, float]:
+def _resident_memory(running: Any) -> dict[str, float]:
     return {
         "web": memory(running.webs[0].process.pid),
         "worker": memory(running.workers[0].process.pid),
@@ -66,7 +69,7 @@ def _evaluate(web: Any, opened: list[tuple[str, str]]) -> None:
 
 def _again(running: Any, opened: list[tuple[str, str]]) -> dict[str, float]:
     _evaluate(running.webs[0], opened)
-    return _kept(running)
+    return _resident_memory(running)
 
 
 async def _watched(running: Any, session: str, count: int) -> dict[str, float]:
@@ -75,9 +78,9 @@ async def _watched(running: Any, session: str, count: int) -> dict[str, float]:
     url = f"ws://127.0.0.1:{running.webs[0].port}/api/v1/ws/sandbox/{session}?after=0"
     watchers = [await connect(url, compression=None, ping_interval=None) for _ in range(count)]
     await asyncio.sleep(2)
-    kept = _kept(running)
+    sizes = _resident_memory(running)
     await asyncio.gather(*(watcher.close() for watcher in watchers))
-    return kept
+    return sizes
 
 
 if __name__ == "__main__":

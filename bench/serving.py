@@ -19,7 +19,7 @@ from running import cpu, platform
 
 API = "/api/v1"
 BASELINE = "GET /health/live (baseline)"
-Ask = Callable[[], Any]
+Request = Callable[[], Any]
 
 
 def main() -> None:
@@ -33,10 +33,10 @@ def main() -> None:
         for workers in options.workers:
             base = 0.0
             for name, makers in _requests(web, workers).items():
-                told, used = _measured(makers, web.process.pid, options.seconds)
+                cells, used = _measured(makers, web.process.pid, options.seconds)
                 base = used if name == BASELINE else base
                 ratio = f"{used / base:.1f}" if base else "-"
-                table.add_row(name, str(workers), *told, f"{used:.2f}", ratio)
+                table.add_row(name, str(workers), *cells, f"{used:.2f}", ratio)
     Console().print(table)
 
 
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _requests(web: Any, workers: int) -> dict[str, list[Ask]]:
+def _requests(web: Any, workers: int) -> dict[str, list[Request]]:
     """Return for each kind of request one caller for each worker, who is a user of its own."""
     names = [f"bench-{workers}-{number}-{time.time_ns()}" for number in range(workers)]
     tokens = [web.register(name) for name in names]
@@ -56,56 +56,56 @@ def _requests(web: Any, workers: int) -> dict[str, list[Ask]]:
         web.evaluate(one["session_id"], token)  # the first one fetches a whole region
     evaluate = [f"{API}/sandbox/sessions/{one['session_id']}/evaluate" for one in sessions]
     return {
-        BASELINE: [_asking(web, "GET", "/health/live") for _ in tokens],
-        "GET profile": [_asking(web, "GET", f"{API}/auth/profile", token) for token in tokens],
+        BASELINE: [_caller(web, "GET", "/health/live") for _ in tokens],
+        "GET profile": [_caller(web, "GET", f"{API}/auth/profile", token) for token in tokens],
         "POST and DELETE session": [_open_and_end(web, token) for token in tokens],
         "POST evaluate": [
-            _asking(web, "POST", path, token) for path, token in zip(evaluate, tokens, strict=True)
+            _caller(web, "POST", path, token) for path, token in zip(evaluate, tokens, strict=True)
         ],
     }
 
 
-def _asking(web: Any, method: str, path: str, token: str = "") -> Ask:
+def _caller(web: Any, method: str, path: str, token: str = "") -> Request:
     pool = urllib3.HTTPConnectionPool("127.0.0.1", web.port, maxsize=1)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def ask() -> Any:
+    def request() -> Any:
         body = {} if method == "POST" else None
         answer = pool.request(method, path, json=body, headers=headers, retries=False, timeout=60)
         if answer.status != 200:
             raise SystemExit(f"{method} {path}: {answer.status} {answer.data[:200]!r}")
 
-    return ask
+    return request
 
 
-def _open_and_end(web: Any, token: str) -> Ask:
-    def ask() -> None:
+def _open_and_end(web: Any, token: str) -> Request:
+    def request() -> None:
         session = web.create_session(token)
         web.request("DELETE", f"{API}/sandbox/sessions/{session['session_id']}", token=token)
 
-    return ask
+    return request
 
 
-def _measured(asks: list[Ask], pid: int, seconds: float) -> tuple[list[str], float]:
-    for ask in asks:
-        ask()  # warm
+def _measured(requests: list[Request], pid: int, seconds: float) -> tuple[list[str], float]:
+    for request in requests:
+        request()  # warm
     used, began = cpu(pid), time.perf_counter()
-    with ThreadPoolExecutor(len(asks)) as threads:
+    with ThreadPoolExecutor(len(requests)) as threads:
         laps = sorted(
             lap
-            for worker in threads.map(lambda ask: _laps(ask, began + seconds), asks)
+            for worker in threads.map(lambda request: _laps(request, began + seconds), requests)
             for lap in worker
         )
     wall, used = time.perf_counter() - began, cpu(pid) - used
     late = laps[min(len(laps) - 1, len(laps) * 99 // 100)]
-    told = [f"{len(laps) / wall:.0f}", f"{laps[len(laps) // 2] * 1000:.1f}", f"{late * 1000:.1f}"]
-    return told, used * 1000 / len(laps)
+    cells = [f"{len(laps) / wall:.0f}", f"{laps[len(laps) // 2] * 1000:.1f}", f"{late * 1000:.1f}"]
+    return cells, used * 1000 / len(laps)
 
 
-def _laps(ask: Ask, until: float) -> list[float]:
+def _laps(request: Request, until: float) -> list[float]:
     laps = []
     while (began := time.perf_counter()) < until:
-        ask()
+        request()
         laps.append(time.perf_counter() - began)
     return laps
 

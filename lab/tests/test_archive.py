@@ -1,5 +1,7 @@
 import importlib
 import logging
+import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -251,7 +253,81 @@ class TestTwoAtOnce:
         assert Archive.objects.get().state == "kept"
 
 
+class TestFinish:
+    """The states of an archive, each with its file written and its rows in the table."""
+
+    @pytest.fixture
+    def archive(self, folder):
+        experiments(3)
+        run_archive_job()
+        archive = Archive.objects.get()
+        restore(archive.name, now=NOON)
+        return archive
+
+    def test_a_discarded_file_deletes_no_rows(self, archive):
+        Archive.objects.update(state="discarded", kept_at=None)
+
+        with pytest.raises(batches.FileOutdated):
+            batches.finish(archive, now=NOON)
+
+        assert len(stored()) == 3
+        assert Archive.objects.get().state == "discarded"
+
+    def test_a_file_with_rows_that_are_gone_deletes_no_rows(self, archive):
+        Archive.objects.update(state="writing", kept_at=None)
+        ExperimentLog.objects.latest("pk").delete()
+
+        with pytest.raises(batches.FileOutdated):
+            batches.finish(archive, now=NOON)
+
+        assert len(stored()) == 2
+        assert Archive.objects.get().state == "discarded"
+
+    def test_a_finished_file_is_not_discarded(self, archive):
+        batches.discard(archive)
+
+        assert Archive.objects.get().state == "kept"
+
+    @pytest.mark.parametrize("state", ["writing", "kept"])
+    def test_a_file_with_another_checksum_deletes_no_rows(self, archive, state):
+        archive.sha256 = "0" * 64
+
+        with pytest.raises(batches.FileDamaged):
+            batches.finish(archive, now=NOON)
+
+        assert len(stored()) == 3
+
+    @pytest.mark.parametrize(
+        ("age", "state"),
+        [
+            (jobs.ABANDONED_AFTER, "discarded"),
+            (jobs.ABANDONED_AFTER - timedelta(microseconds=1), "writing"),
+        ],
+    )
+    def test_an_unwritten_file_is_discarded_after_an_hour(self, folder, age, state):
+        Archive.objects.create(
+            name="experiments/unwritten.parquet",
+            rows=1,
+            sha256="0" * 64,
+            first_at=LONG_AGO,
+            last_at=LONG_AGO,
+            created_at=NOON - age,
+        )
+
+        run_archive_job()
+
+        assert Archive.objects.get().state == state
+
+
 class TestStorage:
+    def test_syncs_the_file_before_its_folder(self, folder, monkeypatch):
+        synced = []
+        monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_mode))
+
+        storages["archive"].save("file", ContentFile(b"content"))
+
+        assert [stat.S_ISDIR(mode) for mode in synced] == [False, True]
+
     def test_a_failed_write_leaves_the_previous_file_only(self, folder):
         storage = storages["archive"]
         storage.save("a/file", ContentFile(b"whole"))
