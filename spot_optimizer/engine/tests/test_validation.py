@@ -14,7 +14,7 @@ from spot_optimizer.engine.tests.builders import (
     a_type,
     inputs_of,
 )
-from spot_optimizer.engine.validation import canonical
+from spot_optimizer.engine.validation import canonical, validate
 
 MARKET = a_market(("m5.large", HERE, 0.05), ("m5.large", THERE, 0.04))
 
@@ -109,3 +109,17 @@ def test_canonical_order_is_by_names():
     assert ordered.type_index.tolist() == [0, 1, 1]
     assert ordered.zone_index.tolist() == [0, 0, 1]
     assert ordered.spot_price.tolist() == [0.03, 0.05, 0.04]
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"on_demand_price": np.array([0.0])}, "on_demand_price"),
+        ({"spot_price": np.array([0.05, 0.0])}, "spot_price"),
+        ({"zone_index": np.array([0, 2])}, "zone_index"),
+        ({"types": (a_type(memory_gib=0.0),)}, "memory"),
+    ],
+)
+def test_a_value_just_outside_its_range_is_refused(change, name):
+    with pytest.raises(ValueError, match=name):
+        validate(inputs_of(replace(MARKET, **change)))
