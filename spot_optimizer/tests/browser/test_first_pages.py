@@ -196,7 +196,7 @@ class TestNewSession:
 
     async def test_shows_the_policy_of_the_chosen_mode(self, page):
         await page.goto("/sessions/new")
-        await page.get_by_text("The IAM policy to allow").click()
+        await page.get_by_text("IAM policy for these keys").click()
         dry, live = (
             page.get_by_label("IAM policy for a dry run"),
             page.get_by_label("policy for a live"),
@@ -244,8 +244,8 @@ class TestApiModule:
         await page.goto("/")
 
         told = await page.evaluate(
-            f"""{API}.then(async ({{ ask, get }}) => {{
-                  await ask("PATCH", "/api/v1/auth/profile", {{ full_name: "Grace" }});
+            f"""{API}.then(async ({{ request, get }}) => {{
+                  await request("PATCH", "/api/v1/auth/profile", {{ full_name: "Grace" }});
                   return get("/api/v1/auth/profile");
                 }})"""
         )

@@ -35,7 +35,7 @@ async def test_from_nothing_to_a_decision_and_out_again(new_page, checked, look)
     await page.get_by_role("button", name="Create an account").click()
 
     await expect(page).to_have_url(re.compile("/lab$"))  # where they wanted to go
-    await expect(page.get_by_text("An instance comes here with its first session.")).to_be_visible()
+    await expect(page.get_by_text("An instance is listed here after its first")).to_be_visible()
     await checked(page)
     await page.get_by_role("link", name="Sessions", exact=True).click()
     await checked(page)

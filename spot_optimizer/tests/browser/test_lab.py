@@ -53,7 +53,7 @@ async def test_its_empty_pages_can_be_used_as_well(new_page, person, platform, s
 
     await page.goto(f"/lab/instances/{spot['instance_id']}")
 
-    await expect(page.get_by_text("No experiment yet.")).to_be_visible()
+    await expect(page.get_by_text("No experiments yet.")).to_be_visible()
     await axe(page)
 
 
@@ -101,7 +101,7 @@ async def test_a_model_is_assigned_and_judges_the_next_evaluation(
     chart = page.get_by_role("img", name="Chance of an interruption within the hour over 2")
     await expect(chart.locator(".mark")).to_have_count(2)
     await page.get_by_role("button", name="Back to the champion and the whole pipeline").click()
-    await expect(page.get_by_text("The champion judges this instance.")).to_be_visible()
+    await expect(page.get_by_text("This instance uses the champion.")).to_be_visible()
 
 
 async def test_switches_are_saved_and_the_pipeline_follows(new_page, new_user, platform, spot):
@@ -127,7 +127,7 @@ async def test_a_user_looks_and_is_told_why_not_more(page, person, platform, spo
     await expect(page.get_by_role("button", name="Make champion")).to_have_count(0)
     await page.goto(f"/lab/instances/{spot['instance_id']}")
 
-    await expect(page.get_by_text("that takes the role lab or admin")).to_be_visible()
+    await expect(page.get_by_text("you need the role lab or admin")).to_be_visible()
     await expect(page.get_by_label("Right-sizing")).to_be_disabled()
     await expect(page.get_by_role("button", name="Save")).to_have_count(0)
 

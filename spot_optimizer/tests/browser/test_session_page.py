@@ -230,7 +230,7 @@ async def test_the_log_is_filtered_by_type_level_and_text(page, platform, person
 
     assert 0 < len(some) < len(filters)
     assert all("kept" in line["text"].lower() for line in some)
-    await expect(page.get_by_text("No line matches.")).to_be_visible()
+    await expect(page.get_by_text("No lines match the filters.")).to_be_visible()
     await page.get_by_role("button", name="Clear filters").click()
     await expect(page.locator(".log-line")).to_have_count(len(stored))
 
