@@ -36,12 +36,12 @@ class SandboxSessionAdmin(ReadOnlyAdmin):
             before = session.state
             services.end_session(session=session, now=now)
             if session.state == before:
-                told = f"{session} is {session.get_state_display().lower()} already."
-                self.message_user(request, told, messages.WARNING)
+                text = f"{session} is {session.get_state_display().lower()} already."
+                self.message_user(request, text, messages.WARNING)
                 continue
-            self.log_change(request, session, "Asked for its end.")
-            told = f"{session} is ending: it is cleaned up, then its credentials are erased."
-            self.message_user(request, told, messages.SUCCESS)
+            self.log_change(request, session, "Requested its end.")
+            text = f"{session} is ending: it is cleaned up, then its credentials are erased."
+            self.message_user(request, text, messages.SUCCESS)
 
 
 @admin.register(Evaluation)

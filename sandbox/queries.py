@@ -1,4 +1,4 @@
-"""What is asked about sessions. Nothing here writes."""
+"""Queries for sessions and what belongs to them. Nothing here writes."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -21,9 +21,9 @@ from sandbox.models import (
 from spot_optimizer.errors import Forbidden, Missing
 from streaming.models import Stream
 
-# The longest lead of a rebalance recommendation that was published is 8 h 42 min.
-REBALANCE_COUNTS_FOR = timedelta(hours=9)
-NOTICE_COUNTS_FOR = timedelta(minutes=10)
+# The longest published time from a recommendation to its interruption is 8 h 42 min.
+REBALANCE_LIFETIME = timedelta(hours=9)
+NOTICE_LIFETIME = timedelta(minutes=10)
 
 
 def sessions_of(user: User) -> SandboxSessionQuerySet:
@@ -34,7 +34,7 @@ def get_session(*, user: User, session_id: UUID) -> SandboxSession:
     """
     Return a session of the user.
 
-    :raises Missing: there is none with this id, or it is somebody else's
+    :raises Missing: there is none with this id, or it belongs to another user
     """
     session = SandboxSession.objects.filter(pk=session_id, user=user).first()
     if session is None:
@@ -67,17 +67,17 @@ def actions_of(session: SandboxSession) -> QuerySet[SandboxAction]:
 
 
 def received_signal(*, instance_id: str, now: datetime) -> str:
-    """Return the strongest signal of EventBridge's for the instance that still counts."""
+    """Return the strongest signal from EventBridge for the instance that has not lapsed."""
     kinds = ReceivedSignal.Kind
     of_instance = ReceivedSignal.objects.filter(instance_id=instance_id)
-    if of_instance.filter(kind=kinds.TERMINATION, at__gt=now - NOTICE_COUNTS_FOR).exists():
+    if of_instance.filter(kind=kinds.TERMINATION, at__gt=now - NOTICE_LIFETIME).exists():
         return kinds.TERMINATION.value
-    if of_instance.filter(kind=kinds.REBALANCE, at__gt=now - REBALANCE_COUNTS_FOR).exists():
+    if of_instance.filter(kind=kinds.REBALANCE, at__gt=now - REBALANCE_LIFETIME).exists():
         return kinds.REBALANCE.value
     return "NONE"
 
 
-NO_SUCH_SESSION = "There is no such session. Check its id."
+NO_SUCH_SESSION = "There is no session with this id. Check the id."
 
 
 class TicketRequired(Forbidden):
@@ -95,13 +95,13 @@ def get_watched_session(
     *, session_id: str, user: User | AnonymousUser, ticket: str
 ) -> WatchedSession:
     """
-    Return what a watcher of a session needs to start; ``session_id`` is whatever the URL says.
+    Return what a consumer needs to start; ``session_id`` is the unvalidated text of the URL.
 
-    Session and ``last_seq`` are read by one statement: a session that ended between two would
-    leave its watcher waiting forever.
+    The session and its ``last_seq`` are read by one statement: if the session ended between two,
+    the client would wait forever.
 
     :raises Missing: there is no such session
-    :raises TicketRequired: tickets are required, and this is neither the owner nor the ticket
+    :raises TicketRequired: tickets are required, and the user is not the owner and has no ticket
     """
     last_seq = Stream.objects.filter(pk=OuterRef("pk")).values("last_seq")
     session = (
@@ -124,5 +124,5 @@ def _uuid(text: str) -> UUID:
     except ValueError:
         raise Missing(NO_SUCH_SESSION) from None
     if str(parsed) != text.lower():
-        raise Missing(NO_SUCH_SESSION)  # Python reads more notations than URLs have
+        raise Missing(NO_SUCH_SESSION)  # UUID() also parses other notations
     return parsed

@@ -46,7 +46,7 @@ def a_session(
 
 
 def an_emulated_session(emulator: Any, *, lifecycle: str = "spot", **fields: Any) -> SandboxSession:
-    """Open a session for one of the local AWS's running instances."""
+    """Open a session for a running instance of the emulator."""
     instance = next(each for each in emulator.instances() if each["lifecycle"] == lifecycle)
     return a_session(
         credentials=Credentials(emulator.access_key, emulator.secret_key),
@@ -75,7 +75,7 @@ def an_instance(**fields: Any) -> Instance:
 
 
 def a_silent_session(*, user: User | None = None, **fields: Any) -> SandboxSession:
-    """Return a session whose stream has no lines yet: rows alone, for tests of streams."""
+    """Create only the row of a session, without lines or tasks, for tests of streams."""
     defaults = {
         "instance_id": "i-test-1",
         "instance_type": "m5.large",
@@ -89,7 +89,7 @@ def a_silent_session(*, user: User | None = None, **fields: Any) -> SandboxSessi
 
 
 def fill_market(emulator: Any) -> None:
-    """Let a first evaluation fetch its region, and leave nothing else behind."""
+    """Fetch the market by an evaluation, and delete everything else it creates."""
     session = an_emulated_session(emulator)
     evaluations.evaluate(evaluation_id=an_evaluation(session).pk, now=timezone.now())
     Stream.objects.filter(pk=session.pk).delete()

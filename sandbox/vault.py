@@ -1,4 +1,4 @@
-"""Seals AWS credentials at rest. The first key of ENCRYPTION_KEY seals, each of them opens."""
+"""Encrypts AWS credentials at rest: with the first key of ENCRYPTION_KEY; any key decrypts."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def unseal(session: SandboxSession) -> Credentials:
     """
     Return the credentials of a session.
 
-    :raises CredentialsGone: they are erased, or sealed with a key we no longer have
+    :raises CredentialsGone: they are erased, or encrypted with a key that is no longer listed
     """
     with _known_key():
         return Credentials(**json.loads(_fernet().decrypt(_sealed(session))))
@@ -33,9 +33,9 @@ def unseal(session: SandboxSession) -> Credentials:
 
 def reseal(session: SandboxSession) -> bytes:
     """
-    Return them sealed with the first key, without showing what is inside.
+    Return the credentials encrypted with the first key.
 
-    :raises CredentialsGone: they are erased, or sealed with a key we no longer have
+    :raises CredentialsGone: they are erased, or encrypted with a key that is no longer listed
     """
     with _known_key():
         return _fernet().rotate(_sealed(session))
@@ -43,7 +43,7 @@ def reseal(session: SandboxSession) -> bytes:
 
 def _sealed(session: SandboxSession) -> bytes:
     if session.sealed_credentials is None:
-        raise CredentialsGone("The AWS credentials of this session are erased.")
+        raise CredentialsGone("The AWS credentials of this session have been erased.")
     return bytes(session.sealed_credentials)
 
 
@@ -53,8 +53,8 @@ def _known_key() -> Iterator[None]:
         yield
     except InvalidToken:
         raise CredentialsGone(
-            "The AWS credentials of this session were sealed with a key that ENCRYPTION_KEY no "
-            "longer lists. Put the old key back behind the new one."
+            "The AWS credentials of this session are encrypted with a key that ENCRYPTION_KEY no "
+            "longer lists. Add the old key after the new one."
         ) from None
 
 

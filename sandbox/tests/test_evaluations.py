@@ -40,7 +40,7 @@ READS = ("Describe", "Get", "List")
 
 
 def evaluated(session, now=None):
-    """Ask for an evaluation, let it be worked on, and return its row."""
+    """Request an evaluation, run it, and return its row."""
     evaluation = an_evaluation(session)
     evaluations.evaluate(evaluation_id=evaluation.pk, now=now or timezone.now())
     evaluation.refresh_from_db()
@@ -52,7 +52,7 @@ def messages(session):
 
 
 class TestEvaluate:
-    def test_tells_every_stage_and_then_the_decision(self, market):
+    def test_publishes_every_stage_and_then_the_decision(self, market):
         session = an_emulated_session(market)
 
         evaluation = evaluated(session)
@@ -67,7 +67,7 @@ class TestEvaluate:
         for before, after in pairwise(trace):
             assert after["in"] == before["out"]
 
-    def test_can_be_recomputed_from_the_answer_and_the_market(self, market):
+    def test_can_be_recomputed_from_the_response_and_the_market(self, market):
         session = an_emulated_session(market)
         outcome = evaluated(session).outcome
         client = signed_in(session.user)
@@ -104,7 +104,7 @@ class TestEvaluate:
         assert bare(first) == bare(second)
         assert first.pk != second.pk
 
-    def test_only_reads_and_a_warm_one_makes_three_calls_at_most(self, market):
+    def test_only_reads_and_with_a_stored_market_makes_three_calls_at_most(self, market):
         session = an_emulated_session(market)
         preflights.preflight(session_id=session.pk, now=timezone.now())
         evaluated(session)
@@ -117,23 +117,23 @@ class TestEvaluate:
         for request in cold + warm:
             assert request["dry_run"] or request["action"].startswith(READS), request
 
-    def test_runs_once_however_often_it_is_asked(self, market):
+    def test_duplicate_tasks_evaluate_once(self, market):
         evaluation = an_evaluation(an_emulated_session(market))
 
         for _ in range(3):
             evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
 
-        told = Line.objects.filter(stream=evaluation.session_id, type="decision")
-        assert told.count() == 1
+        lines = Line.objects.filter(stream=evaluation.session_id, type="decision")
+        assert lines.count() == 1
 
-    def test_a_run_that_takes_over_says_nothing_again(self, market):
+    def test_a_run_after_a_killed_one_publishes_no_step_again(self, market):
         session = an_emulated_session(market)
         evaluation = an_evaluation(session)
         now = timezone.now()
-        # A run that was killed: it held the lease, and had said three steps.
-        dead = now - timedelta(minutes=3)
+        # A run that was killed after it had published three steps.
+        lease_end = now - timedelta(minutes=3)
         evaluation.__class__.objects.filter(pk=evaluation.pk).update(
-            leased_until=dead, published_steps=["aws", "input", "hardware"]
+            leased_until=lease_end, published_steps=["aws", "input", "hardware"]
         )
 
         evaluations.evaluate(evaluation_id=evaluation.pk, now=now)
@@ -141,7 +141,7 @@ class TestEvaluate:
         stages = [line.body.get("stage") for line in Line.objects.filter(stream=session.pk)]
         assert [stage for stage in stages if stage] == STAGES[2:]
 
-    def test_projected_savings_are_kept_and_add_up(self, market):
+    def test_projected_savings_are_stored_and_add_up(self, market):
         evaluation = evaluated(an_emulated_session(market, lifecycle="on-demand"))
 
         outcome, savings = evaluation.outcome, evaluation.outcome["projected_savings"]
@@ -158,19 +158,19 @@ class TestEvaluate:
         evaluation = evaluated(session)
 
         path = f"/api/v1/sandbox/sessions/{session.pk}/evaluations"
-        whole = signed_in(session.user).get(f"{path}/{evaluation.pk}").json()
+        detail = signed_in(session.user).get(f"{path}/{evaluation.pk}").json()
         listed = signed_in(session.user).get(path).json()["results"]
 
-        counts = whole["counts"]
+        counts = detail["counts"]
         assert counts["considered"] == counts["kept"] + sum(counts["rejected"].values())
-        assert len(whole["pools"]) == counts["considered"]
-        assert all(pool["rejected_because"] is None for pool in whole["candidates"])
-        assert len(whole["candidates"]) == min(10, counts["kept"])
+        assert len(detail["pools"]) == counts["considered"]
+        assert all(pool["rejected_because"] is None for pool in detail["candidates"])
+        assert len(detail["candidates"]) == min(10, counts["kept"])
         assert "pools" not in listed[0]
 
 
 class TestSignals:
-    def test_none_never_evacuates(self, market):
+    def test_without_a_signal_nothing_evacuates(self, market):
         assert evaluated(an_emulated_session(market)).decision in ("STAY", "SWITCH")
 
     def test_an_interruption_notice_evacuates(self, market):
@@ -186,55 +186,55 @@ class TestSignals:
     def test_a_rebalance_recommendation_drains(self, market, client, settings):
         session = an_emulated_session(market)
         preflights.preflight(session_id=session.pk, now=timezone.now())
-        # Somebody else's keys prove nothing about this instance, so their owner is told nothing.
+        # These credentials are not of the instance's account, so nothing is published to them.
         stranger = a_session(instance_id=session.instance_id, aws_region=session.aws_region)
         event = an_event("EC2 Instance Rebalance Recommendation", session)
         event["account"] = market.account_id
 
-        for _ in range(2):  # EventBridge may bring it twice
-            answer = client.post(
+        for _ in range(2):  # EventBridge may send an event twice
+            response = client.post(
                 "/api/v1/signals/eventbridge",
                 event,
                 content_type="application/json",
                 headers={"X-Spot-Optimizer-Secret": settings.EVENTBRIDGE_SECRET},
             )
-            assert answer.status_code == 204
+            assert response.status_code == 204
         outcome = evaluated(session).outcome
 
         assert outcome["decision"] == "DRAIN"
         assert outcome["aws_signal"] == "REBALANCE"
-        told = [text for text in messages(session) if "EventBridge sent a signal" in text]
-        assert len(told) == 1
+        texts = [text for text in messages(session) if "EventBridge sent a signal" in text]
+        assert len(texts) == 1
         assert not any("EventBridge" in text for text in messages(stranger))
 
     @pytest.mark.parametrize("secret", [None, "", "wrong", "wröng"])
-    def test_nobody_else_sends_signals(self, client, secret, settings):
+    def test_a_wrong_secret_is_refused(self, client, secret, settings):
         session = a_session()
         headers = {} if secret is None else {"X-Spot-Optimizer-Secret": secret}
 
-        answer = client.post(
+        response = client.post(
             "/api/v1/signals/eventbridge",
             an_event("EC2 Instance Rebalance Recommendation", session),
             content_type="application/json",
             headers=headers,
         )
 
-        assert answer.status_code == 401
+        assert response.status_code == 401
 
     def test_an_event_of_another_kind_is_refused(self, client, settings):
-        answer = client.post(
+        response = client.post(
             "/api/v1/signals/eventbridge",
             an_event("EC2 Instance State-change Notification", a_session()),
             content_type="application/json",
             headers={"X-Spot-Optimizer-Secret": settings.EVENTBRIDGE_SECRET},
         )
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
 
 
 class TestFailing:
     @pytest.mark.parametrize(("code", "times"), [("RequestLimitExceeded", 3), ("InternalError", 3)])
-    def test_an_error_of_aws_is_told(self, market, code, times):
+    def test_an_aws_error_is_stored_and_published(self, market, code, times):
         session = an_emulated_session(market)
         market.fail("DescribeInstances", code=code, status=503, times=times)
 
@@ -256,13 +256,13 @@ class TestFailing:
         assert evaluation.error["code"] == "aws_UnauthorizedOperation"
         assert "ec2:DescribeSpotPriceHistory" in evaluation.error["detail"]
 
-    def test_nonsense_from_aws_is_no_bug_of_ours(self, market):
+    def test_an_invalid_aws_response_is_an_aws_error(self, market):
         session = an_emulated_session(market)
         market.garbage("DescribeInstances", times=3)
 
         assert evaluated(session).error["code"].startswith("aws_")
 
-    def test_an_instance_nobody_has(self, market):
+    def test_an_unknown_instance_fails(self, market):
         session = an_emulated_session(market)
         SandboxSession.objects.filter(pk=session.pk).update(instance_id="i-test-1")
 
@@ -286,7 +286,7 @@ class TestFailing:
 
         assert evaluation.error["code"] == "model_unusable"
 
-    def test_what_nobody_decides_is_given_up(self, market):
+    def test_a_stale_evaluation_fails(self, market):
         evaluation = an_evaluation(an_emulated_session(market))
         later = timezone.now() + timedelta(minutes=11)
 
@@ -329,7 +329,7 @@ class TestPreflight:
         assert session.preflight_state == "failed"
         assert any("ec2:DescribeSpotPriceHistory" in text for text in messages(session))
 
-    def test_says_what_the_instance_really_is(self, market):
+    def test_reports_the_actual_instance_type(self, market):
         session = an_emulated_session(market)
         SandboxSession.objects.filter(pk=session.pk).update(instance_type="x9.huge")
 
@@ -342,12 +342,12 @@ class TestPreflight:
         assert checks["instance_type"]["status"] == "failed"
         assert "x9.huge" in checks["instance_type"]["detail"]
 
-    def test_one_that_takes_over_says_only_what_was_not_said(self, market):
+    def test_a_run_after_a_killed_one_publishes_only_the_rest(self, market):
         session = an_emulated_session(market)
         preflights.preflight(session_id=session.pk, now=timezone.now())
         session.refresh_from_db()
-        whole = messages(session)
-        # As a worker leaves it that is killed behind the second check.
+        first_run = messages(session)
+        # The state after a worker was killed between the second and the third check.
         SandboxSession.objects.filter(pk=session.pk).update(
             preflight_state="pending",
             preflight_checks=session.preflight_checks[:2],
@@ -358,10 +358,10 @@ class TestPreflight:
 
         session.refresh_from_db()
         assert session.preflight_state == "passed"
-        assert messages(session)[len(whole) :] == whole[-4:]
+        assert messages(session)[len(first_run) :] == first_run[-4:]
 
     @pytest.mark.django_db(transaction=True)
-    def test_says_nothing_behind_the_end_of_its_session(self, aws):
+    def test_publishes_nothing_after_the_end_of_its_session(self, aws):
         session = an_emulated_session(aws)
         aws.delay("DescribeInstances", seconds=2)
         with ThreadPoolExecutor() as pool:
@@ -388,25 +388,27 @@ class TestPreflight:
 
 
 @pytest.mark.django_db
-def test_asking_again_nudges_again_until_a_run_has_it(django_capture_on_commit_callbacks):
+def test_a_repeated_request_is_enqueued_again_unless_a_run_holds_it(
+    django_capture_on_commit_callbacks,
+):
     session, now = a_session(), timezone.now()
     evaluation = services.request_evaluation(session=session, now=now)
 
-    with django_capture_on_commit_callbacks() as of_a_lost_one:
+    with django_capture_on_commit_callbacks() as for_a_lost_task:
         services.request_evaluation(session=session, now=now)
     Evaluation.objects.filter(pk=evaluation.pk).lease(until=now + timedelta(minutes=1), now=now)
-    with django_capture_on_commit_callbacks() as of_a_running_one:
+    with django_capture_on_commit_callbacks() as for_a_running_one:
         services.request_evaluation(session=session, now=now)
-    with django_capture_on_commit_callbacks() as of_a_dead_one:
+    with django_capture_on_commit_callbacks() as for_a_killed_run:
         services.request_evaluation(session=session, now=now + timedelta(minutes=2))
 
-    asked = [len(of_a_lost_one), len(of_a_running_one), len(of_a_dead_one)]
-    assert asked == [1, 0, 1]
+    enqueued = [len(for_a_lost_task), len(for_a_running_one), len(for_a_killed_run)]
+    assert enqueued == [1, 0, 1]
 
 
-@pytest.mark.django_db(transaction=True)  # the view that waits gives its connection back
-class TestAsking:
-    def test_answers_202_with_a_place_to_look_where_nobody_waits(self):
+@pytest.mark.django_db(transaction=True)  # the view that waits returns its connection
+class TestRequests:
+    def test_return_the_pending_evaluation_if_there_is_one(self):
         session = a_session()
 
         evaluation = services.request_evaluation(session=session, now=timezone.now())
@@ -415,37 +417,37 @@ class TestAsking:
         assert again.pk == evaluation.pk
 
     @pytest.mark.parametrize("body", [{"model_id": "x"}, {"model_id": [7]}, [], "x"])
-    def test_refuses_nonsense(self, body):
+    def test_with_an_invalid_body_are_refused(self, body):
         session = a_session()
 
-        answer = signed_in(session.user).post(
+        response = signed_in(session.user).post(
             f"/api/v1/sandbox/sessions/{session.pk}/evaluate", body, format="json"
         )
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
 
-    def test_an_unknown_model_is_not_found(self):
+    def test_with_an_unknown_model_are_not_found(self):
         session = a_session()
 
-        answer = signed_in(session.user).post(
+        response = signed_in(session.user).post(
             f"/api/v1/sandbox/sessions/{session.pk}/evaluate",
             {"model_id": str(session.pk)},
             format="json",
         )
 
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
-    def test_an_archived_model_is_refused(self):
+    def test_with_an_archived_model_are_refused(self):
         session, model = a_session(), a_challenger()
         set_stage(model_id=model.pk, stage="archived", by=None, now=timezone.now())
 
-        answer = signed_in(session.user).post(
+        response = signed_in(session.user).post(
             f"/api/v1/sandbox/sessions/{session.pk}/evaluate",
             {"model_id": str(model.pk)},
             format="json",
         )
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "model_archived")
+        assert (response.status_code, response.json()["code"]) == (409, "model_archived")
 
 
 def an_event(kind, session):
@@ -463,7 +465,7 @@ def an_event(kind, session):
 
 
 def assert_costs_add_up(outcome, model):
-    """Recompute each candidate by hand, from the model's parameters and the documented costs."""
+    """Recompute each candidate from the model's parameters and the documented costs."""
     shares = model["parameters"]["monthly_share"]
     bands = ["<5%", "5-10%", "10-15%", "15-20%", ">20%"]
     usd_per_interruption = 1.0 * (3 + 2 + 15) / 60
@@ -472,7 +474,7 @@ def assert_costs_add_up(outcome, model):
     for pool in outcome["candidates"]:
         hazard = 0.0
         if pool["purchase"] == "spot":
-            # P = 1 - exp(-hazard); the band's own hazard lies within the reach of family stress.
+            # P = 1 - exp(-hazard); family stress changes the hazard by up to a factor of 2**0.5.
             hazard = -log1p(-pool["crash_probability"])
             of_band = -log1p(-shares[bands.index(pool["interruption_rate"])]) / 730
             assert of_band * 2**-0.5 <= hazard * (1 + 1e-9)

@@ -1,4 +1,4 @@
-"""What an assignment and a config do to an evaluation, and what is kept of it."""
+"""The effect of assignments and configs on evaluations, and the experiment log."""
 
 import hashlib
 import zlib
@@ -63,10 +63,10 @@ def replayed(*arguments):
     return out.getvalue()
 
 
-class TestOnesOwnInstance:
+class TestOwnInstance:
     CONFIG = "/api/v1/lab/config/i-mine"
 
-    def test_is_one_from_the_first_session_on_and_after_the_last(self):
+    def test_has_a_config_from_its_first_session_on(self):
         owner = a_user()
         before = signed_in(owner).get(self.CONFIG).status_code
         session = a_session(user=owner, instance_id="i-mine", aws_region="eu-west-1")
@@ -77,7 +77,7 @@ class TestOnesOwnInstance:
         assert (before, session.state) == (404, "ended")
         assert signed_in(owner).get(self.CONFIG).json()["aws_region"] == "eu-west-1"
 
-    def test_is_one_whose_session_is_older_than_the_lab(self):
+    def test_of_an_older_session_gets_its_config_by_migration(self):
         owner = a_user()
         for region in ("us-east-1", "eu-west-1"):
             a_silent_session(user=owner, instance_id="i-mine", aws_region=region)
@@ -90,8 +90,8 @@ class TestOnesOwnInstance:
         assert signed_in(owner).get(self.CONFIG).status_code == 200
 
 
-class TestTheEngineObeys:
-    def test_a_stage_that_is_switched_off_passes_everything_on(self, market):
+class TestConfig:
+    def test_a_disabled_stage_rejects_nothing(self, market):
         session = an_emulated_session(market)
         change(session, enable_right_sizing=False)
 
@@ -100,7 +100,7 @@ class TestTheEngineObeys:
         assert right_sizing["status"] == "disabled"
         assert right_sizing["in"] == right_sizing["out"]
 
-    def test_without_family_stress_the_prior_is_not_bent(self, market):
+    def test_without_family_stress_the_prior_is_unchanged(self, market):
         session = an_emulated_session(market)
         bent = evaluated(session)
         change(session, enable_family_stress=False)
@@ -110,16 +110,16 @@ class TestTheEngineObeys:
         assert plain.outcome["crash_probability"] != bent.outcome["crash_probability"]
         assert "Family stress is off" in stage(plain, "risk")["note"]
 
-    def test_a_requested_model_counts_for_one_evaluation(self, market):
+    def test_a_requested_model_is_used_for_one_evaluation(self, market):
         session, model = an_emulated_session(market), a_challenger()
 
-        asked, next_one = evaluated(session, model), evaluated(session)
+        requested, next_one = evaluated(session, model), evaluated(session)
 
-        assert asked.outcome["model"]["id"] == str(model.pk)
+        assert requested.outcome["model"]["id"] == str(model.pk)
         assert next_one.outcome["model"]["name"] == "advisor-prior"
         assert next_one.outcome["model"]["version"] == "1"
 
-    def test_a_promotion_counts_for_the_next_evaluation(self, market):
+    def test_a_promoted_model_is_used_from_the_next_evaluation_on(self, market):
         session, model = an_emulated_session(market), a_challenger()
         before = evaluated(session)
         set_stage(model_id=model.pk, stage="champion", by=None, now=timezone.now())
@@ -130,7 +130,7 @@ class TestTheEngineObeys:
         assert after.outcome["model"]["id"] == str(model.pk)
 
 
-class TestFallingBack:
+class TestModelFallback:
     BROKEN = [
         ({"sha256": "0" * 64}, "checksums differ"),
         ({"artifact": "package:nowhere.json"}, "cannot be read"),
@@ -138,9 +138,9 @@ class TestFallingBack:
         ({"feature_names": ["moon"]}, "other features"),
     ]
 
-    @pytest.mark.parametrize(("fields", "said"), BROKEN)
-    def test_an_assigned_model_that_broke_is_named_and_so_is_the_one_asked(
-        self, market, fields, said
+    @pytest.mark.parametrize(("fields", "expected"), BROKEN)
+    def test_names_the_unusable_assigned_model_and_the_one_used_instead(
+        self, market, fields, expected
     ):
         session, model = an_emulated_session(market), a_challenger()
         assign(session, model)
@@ -153,14 +153,14 @@ class TestFallingBack:
         assert evaluation.outcome["model"]["id"] == str(champion.pk)
         fallback = evaluation.outcome["model_fallback"]
         assert fallback["wanted"]["id"] == str(model.pk)
-        assert said in fallback["reason"]
+        assert expected in fallback["reason"]
         [warning] = warnings(session)
-        assert said in warning
+        assert expected in warning
         assert "advisor-prior 1 is used instead" in warning
-        kept = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
-        assert (kept.model, kept.model_fallback) == (champion, fallback)
+        stored = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
+        assert (stored.model, stored.model_fallback) == (champion, fallback)
 
-    def test_a_requested_model_that_broke_as_well(self, market):
+    def test_names_an_unusable_requested_model(self, market):
         session, model = an_emulated_session(market), a_challenger()
         ModelRegistry.objects.filter(pk=model.pk).update(sha256="0" * 64)
 
@@ -168,7 +168,7 @@ class TestFallingBack:
 
         assert evaluation.outcome["model_fallback"]["wanted"]["id"] == str(model.pk)
 
-    def test_where_all_is_well_nothing_is_said(self, market):
+    def test_is_null_if_the_model_is_usable(self, market):
         session = an_emulated_session(market)
 
         evaluation = evaluated(session)
@@ -176,7 +176,7 @@ class TestFallingBack:
         assert evaluation.outcome["model_fallback"] is None
         assert warnings(session) == []
 
-    def test_with_no_model_left_it_fails_and_names_both(self, market):
+    def test_fails_and_names_both_models_if_none_is_usable(self, market):
         session, model = an_emulated_session(market), a_challenger()
         assign(session, model)
         ModelRegistry.objects.update(sha256="0" * 64)
@@ -188,7 +188,7 @@ class TestFallingBack:
         assert "advisor-prior 1 " in evaluation.error["detail"]
         assert not ExperimentLog.objects.exists()
 
-    def test_a_local_file_is_asked_and_kept_without_a_registry(self, market, tmp_path, settings):
+    def test_a_local_file_is_used_and_logged_without_a_registry(self, market, tmp_path, settings):
         path = tmp_path / "mine.json"
         path.write_bytes(an_artifact())
         settings.RISK_MODEL_PATH = str(path)
@@ -196,37 +196,37 @@ class TestFallingBack:
         evaluation = evaluated(an_emulated_session(market))
 
         assert evaluation.outcome["model"] == {"id": None, "name": "mine", "version": "local"}
-        kept = ExperimentLog.objects.get()
-        assert (kept.model, kept.model_name, kept.model_version) == (None, "mine", "local")
+        stored = ExperimentLog.objects.get()
+        assert (stored.model, stored.model_name, stored.model_version) == (None, "mine", "local")
 
 
-class TestKept:
-    def test_one_experiment_an_evaluation(self, market):
+class TestExperimentLog:
+    def test_has_one_entry_for_each_evaluation(self, market):
         session = an_emulated_session(market)
         evaluation = evaluated(session)
 
         evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
 
-        kept, outcome = ExperimentLog.objects.get(), evaluation.outcome
-        assert kept.evaluation_id == evaluation.pk
-        assert (kept.owner, kept.instance_id) == (session.user, session.instance_id)
-        assert kept.decision == evaluation.decision
-        assert kept.pipeline_mode == "CLUSTER_FULL"
-        assert kept.numbers["crash_probability"] == outcome["crash_probability"]
-        assert kept.numbers["projected_savings"] == outcome["projected_savings"]
-        assert kept.numbers["current"]["expected_cost"] == outcome["current"]["expected_cost"]
-        assert kept.milliseconds == {step["stage"]: step["ms"] for step in outcome["trace"]}
+        stored, outcome = ExperimentLog.objects.get(), evaluation.outcome
+        assert stored.evaluation_id == evaluation.pk
+        assert (stored.owner, stored.instance_id) == (session.user, session.instance_id)
+        assert stored.decision == evaluation.decision
+        assert stored.pipeline_mode == "CLUSTER_FULL"
+        assert stored.numbers["crash_probability"] == outcome["crash_probability"]
+        assert stored.numbers["projected_savings"] == outcome["projected_savings"]
+        assert stored.numbers["current"]["expected_cost"] == outcome["current"]["expected_cost"]
+        assert stored.milliseconds == {step["stage"]: step["ms"] for step in outcome["trace"]}
 
-    def test_the_inputs_are_what_the_hash_says_and_are_small(self, market):
+    def test_the_inputs_match_their_hash_and_are_small(self, market):
         evaluation = evaluated(an_emulated_session(market))
 
-        kept = ExperimentLog.objects.get()
-        frozen = zlib.decompress(kept.inputs)
+        stored = ExperimentLog.objects.get()
+        frozen = zlib.decompress(stored.inputs)
         assert hashlib.sha256(frozen).hexdigest() == evaluation.outcome["inputs_hash"]
-        assert kept.inputs_hash == evaluation.outcome["inputs_hash"]
-        assert len(kept.inputs) < LARGEST
+        assert stored.inputs_hash == evaluation.outcome["inputs_hash"]
+        assert len(stored.inputs) < LARGEST
 
-    def test_a_failed_evaluation_is_none(self, market):
+    def test_has_no_entry_for_a_failed_evaluation(self, market):
         market.fail("DescribeInstances", code="InternalError", status=503, times=3)
 
         evaluation = evaluated(an_emulated_session(market))
@@ -236,7 +236,7 @@ class TestKept:
 
 
 class TestReplay:
-    def test_gives_the_same_for_each_signal_model_and_mode(self, market):
+    def test_reproduces_each_signal_model_and_mode(self, market):
         session = an_emulated_session(market)
         evaluated(session)
         evaluated(an_emulated_session(market, lifecycle="on-demand"))
@@ -247,13 +247,13 @@ class TestReplay:
         market.interrupt(session.instance_id)
         assert evaluated(session).decision == "EVACUATE"
 
-        told = replayed("--all")
+        output = replayed("--all")
 
-        assert told.endswith("5 replayed, 5 equal.\n")
-        assert "different" not in told
+        assert output.endswith("5 replayed, 5 equal.\n")
+        assert "different" not in output
         assert replayed("--last", "2").endswith("2 replayed, 2 equal.\n")
 
-    def test_gives_the_same_whatever_the_preferences(self, market):
+    def test_reproduces_all_preferences(self, market):
         session = an_emulated_session(market, lifecycle="on-demand")
         for gate in (0.0, 0.0001, 0.85):
             for switch in ("advisor_filter", "allow_smaller"):
@@ -261,14 +261,14 @@ class TestReplay:
                 session.save(update_fields=["preferences"])
                 evaluated(session)
 
-        told = replayed("--all")
+        output = replayed("--all")
 
         hashes = set(ExperimentLog.objects.values_list("inputs_hash", flat=True))
-        assert len(hashes) == 4  # the first two differ in nothing, nor do the last two
-        assert told.endswith("6 replayed, 6 equal.\n")
+        assert len(hashes) == 4  # the first two are equal, and so are the last two
+        assert output.endswith("6 replayed, 6 equal.\n")
 
     @pytest.mark.parametrize(
-        ("fields", "said"),
+        ("fields", "expected"),
         [
             ({"inputs_hash": "0" * 64}, "inputs_hash: stored 0000"),
             ({"decision": "DRAIN"}, "decision: stored DRAIN"),
@@ -278,37 +278,37 @@ class TestReplay:
             ({"numbers": {}}, "crash_probability: stored None"),
         ],
     )
-    def test_says_where_they_differ(self, market, fields, said):
+    def test_reports_each_difference(self, market, fields, expected):
         evaluation = evaluated(an_emulated_session(market))
         ExperimentLog.objects.update(**fields)
-        kept = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
+        stored = ExperimentLog.objects.get(evaluation_id=evaluation.pk)
         out = StringIO()
 
         with pytest.raises(CommandError, match="1 with a different result") as refusal:
-            call_command("replay", str(kept.pk), stdout=out)
+            call_command("replay", str(stored.pk), stdout=out)
 
         assert refusal.value.returncode == 1
-        assert said in out.getvalue()
+        assert expected in out.getvalue()
 
-    def test_notices_a_number_in_the_inputs_that_changed(self, market):
+    def test_detects_a_changed_number_in_the_inputs(self, market):
         evaluated(an_emulated_session(market))
-        kept = ExperimentLog.objects.get()
-        frozen = zlib.decompress(kept.inputs)
+        stored = ExperimentLog.objects.get()
+        frozen = zlib.decompress(stored.inputs)
         changed = frozen.replace(b'"safety_gate":0.85', b'"safety_gate":0.84')
         assert changed != frozen
         ExperimentLog.objects.update(inputs=zlib.compress(changed))
 
         with pytest.raises(CommandError):
-            replayed(str(kept.pk))
+            replayed(str(stored.pk))
 
     @pytest.mark.parametrize(
         "arguments", [[str(uuid4())], ["x"], ["--last", "0"], ["--all", "--last", "1"], []]
     )
-    def test_says_that_there_is_none(self, arguments):
+    def test_refuses_arguments_that_select_no_experiment(self, arguments):
         with pytest.raises(CommandError):
             replayed(*arguments)
 
-    def test_needs_no_model_in_the_registry_any_more(self, market, tmp_path, settings):
+    def test_works_after_the_model_was_deleted(self, market, tmp_path, settings):
         path = tmp_path / "mine.json"
         path.write_bytes((SHIPPED / "advisor_prior_1.json").read_bytes())
         settings.RISK_MODEL_PATH = str(path)

@@ -30,13 +30,13 @@ def a_body(**fields):
 
 
 class TestOpening:
-    def test_answers_with_what_the_contract_says(self):
+    def test_returns_the_session(self):
         client = signed_in(a_user())
 
-        answer = client.post(SESSIONS, a_body(), format="json")
+        response = client.post(SESSIONS, a_body(), format="json")
 
-        assert answer.status_code == 201
-        session = answer.json()
+        assert response.status_code == 201
+        session = response.json()
         assert session["state"] == "active"
         assert session["is_active"] is True
         assert session["mode"] == "dry_run"
@@ -55,7 +55,7 @@ class TestOpening:
         assert session["stream_ticket"]
         assert session["created_at"].endswith("Z")
 
-    def test_takes_the_seeds_placeholder_keys_and_ids(self):
+    def test_accepts_placeholder_keys_and_ids(self):
         client = signed_in(a_user())
         body = a_body(aws_access_key="AKIA...", aws_secret_key="...")
 
@@ -66,17 +66,17 @@ class TestOpening:
 
         assert codes == [201, 201, 201, 201, 201, 429]
 
-    def test_the_sixth_is_told_when_to_come_again(self):
+    def test_refuses_the_sixth_with_retry_after(self):
         user = a_user()
         for _ in range(5):
             a_session(user=user)
 
-        answer = signed_in(user).post(SESSIONS, a_body(), format="json")
+        response = signed_in(user).post(SESSIONS, a_body(), format="json")
 
-        assert answer.status_code == 429
-        assert answer.json()["code"] == "active_session_limit"
-        assert (answer.json()["limit"], answer.json()["active"]) == (5, 5)
-        assert int(answer.headers["Retry-After"]) > 0
+        assert response.status_code == 429
+        assert response.json()["code"] == "active_session_limit"
+        assert (response.json()["limit"], response.json()["active"]) == (5, 5)
+        assert int(response.headers["Retry-After"]) > 0
 
     def test_an_expired_session_does_not_count(self):
         user, now = a_user(), timezone.now()
@@ -115,12 +115,12 @@ class TestOpening:
             ("credentials_expire_at", "2026-01-01T00:00:00Z"),
         ],
     )
-    def test_names_the_field_that_is_wrong(self, field, value):
-        answer = signed_in(a_user()).post(SESSIONS, a_body(**{field: value}), format="json")
+    def test_reports_the_invalid_field(self, field, value):
+        response = signed_in(a_user()).post(SESSIONS, a_body(**{field: value}), format="json")
 
-        assert answer.status_code == 400
-        assert answer.json()["code"] in ("invalid", "malformed")
-        assert answer.json()["code"] == "malformed" or field in answer.json()["errors"]
+        assert response.status_code == 400
+        assert response.json()["code"] in ("invalid", "malformed")
+        assert response.json()["code"] == "malformed" or field in response.json()["errors"]
         assert not SandboxSession.objects.exists()
 
     def test_credentials_must_outlive_the_session_and_its_clean_up(self):
@@ -139,11 +139,11 @@ class TestOpening:
         assert "newer credentials" in refused.json()["errors"]["credentials_expire_at"][0]
         assert opened.status_code == 201
 
-    def test_nobody_opens_one_without_signing_in(self, client):
-        answer = client.post(SESSIONS, a_body(), content_type="application/json")
+    def test_requires_authentication(self, client):
+        response = client.post(SESSIONS, a_body(), content_type="application/json")
 
-        assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert response.status_code == 401
+        assert response.headers["WWW-Authenticate"] == "Bearer"
 
     def test_seals_the_credentials(self):
         session = a_session()
@@ -151,7 +151,7 @@ class TestOpening:
         assert SECRET.encode() not in bytes(session.sealed_credentials)
         assert vault.unseal(session).secret_key == SECRET
 
-    def test_keys_are_rotated_while_sessions_live(self, settings):
+    def test_keys_can_be_rotated_while_sessions_are_active(self, settings):
         session, ended = a_session(), a_session()
         services.end_session(session=ended, now=timezone.now())
         cleanup.clean_up(session_id=ended.pk, now=timezone.now())
@@ -183,9 +183,9 @@ def test_holds_the_limit_against_simultaneous_requests():
         return "opened"
 
     with ThreadPoolExecutor(max_workers=8) as pool:
-        answers = list(pool.map(attempt, range(100)))
+        responses = list(pool.map(attempt, range(100)))
 
-    assert (answers.count("opened"), answers.count("refused")) == (5, 95)
+    assert (responses.count("opened"), responses.count("refused")) == (5, 95)
     assert SandboxSession.objects.active(at=timezone.now()).count() == 5
     user.refresh_from_db()
     assert user.active_sessions_count == 5
@@ -206,7 +206,7 @@ class TestReading:
         assert first["previous"] is None
         assert second["next"] is None
 
-    def test_lists_active_ones_only_if_asked(self):
+    def test_filters_by_active(self):
         user = a_user()
         ended = a_session(user=user)
         services.end_session(session=ended, now=timezone.now())
@@ -221,15 +221,15 @@ class TestReading:
         assert signed_in(user).get(f"{SESSIONS}?active=maybe").status_code == 400
 
     @pytest.mark.parametrize("limit", ["0", "201", "-1", "ten", "", "1e2", "९"])
-    def test_refuses_a_senseless_limit(self, limit):
-        answer = signed_in(a_user()).get(SESSIONS, {"limit": limit})
+    def test_refuses_an_invalid_limit(self, limit):
+        response = signed_in(a_user()).get(SESSIONS, {"limit": limit})
 
-        assert answer.status_code == 400
-        assert answer.json()["errors"].keys() == {"limit"}
+        assert response.status_code == 400
+        assert response.json()["errors"].keys() == {"limit"}
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
-    def test_somebody_elses_is_not_found(self, role):
+    def test_another_users_is_not_found(self, role):
         session = a_session()
         evaluation = an_evaluation(session)
         client = signed_in(a_user(role))
@@ -237,14 +237,16 @@ class TestReading:
         paths = ["", "/evaluations", f"/evaluations/{evaluation.pk}"]
         paths += ["/actions", "/logs", "/iam-policy"]
 
-        answers = [client.get(own + path) for path in paths]
-        answers += [client.delete(own), client.post(f"{own}/evaluate", {}, format="json")]
+        responses = [client.get(own + path) for path in paths]
+        responses += [client.delete(own), client.post(f"{own}/evaluate", {}, format="json")]
 
-        assert {(each.status_code, each.json()["code"]) for each in answers} == {(404, "not_found")}
+        assert {(each.status_code, each.json()["code"]) for each in responses} == {
+            (404, "not_found")
+        }
         session.refresh_from_db()
         assert session.state == "active"
 
-    def test_the_trail_tells_what_was_done(self):
+    def test_returns_the_audit_trail(self):
         session = a_session()
         an_evaluation(session)
 
@@ -252,7 +254,7 @@ class TestReading:
 
         assert [row["action"] for row in rows] == ["evaluation_requested", "session_opened"]
 
-    def test_the_policy_of_a_dry_run_only_reads(self):
+    def test_the_policy_of_a_dry_run_allows_only_reads(self):
         session = a_session()
 
         policy = signed_in(session.user).get(f"{SESSIONS}/{session.pk}/iam-policy").json()
@@ -263,31 +265,31 @@ class TestReading:
 
 
 class TestLogs:
-    def test_come_in_order_from_where_one_asks(self):
+    def test_are_returned_in_order_after_the_given_seq(self):
         session = a_session()
         services.end_session(session=session, now=timezone.now())
         cleanup.clean_up(session_id=session.pk, now=timezone.now())
         client = signed_in(session.user)
         path = f"{SESSIONS}/{session.pk}/logs"
 
-        everything = client.get(path).json()
+        all_lines = client.get(path).json()
         rest = client.get(f"{path}?after=2&limit=1").json()
 
-        seqs = [line["seq"] for line in everything["results"]]
-        assert seqs == list(range(1, everything["last_seq"] + 1))
-        assert everything["results"][-1]["type"] == "session_ended"
-        assert everything["has_more"] is False
+        seqs = [line["seq"] for line in all_lines["results"]]
+        assert seqs == list(range(1, all_lines["last_seq"] + 1))
+        assert all_lines["results"][-1]["type"] == "session_ended"
+        assert all_lines["has_more"] is False
         assert [line["seq"] for line in rest["results"]] == [3]
         assert rest["has_more"] is True
 
     @pytest.mark.parametrize("query", ["after=x", "after=-1", "limit=0", "limit=1001"])
-    def test_refuse_what_makes_no_sense(self, query):
+    def test_refuse_invalid_parameters(self, query):
         session = a_session()
 
-        answer = signed_in(session.user).get(f"{SESSIONS}/{session.pk}/logs?{query}")
+        response = signed_in(session.user).get(f"{SESSIONS}/{session.pk}/logs?{query}")
 
-        assert answer.status_code == 400
-        assert answer.json()["code"] == "invalid"
+        assert response.status_code == 400
+        assert response.json()["code"] == "invalid"
 
 
 class TestEnding:
@@ -303,32 +305,32 @@ class TestEnding:
         session.refresh_from_db()
         assert (ending["state"], again["state"], session.state) == ("ending", "ending", "ended")
         assert session.sealed_credentials is None
-        told = list(Line.objects.filter(stream=session.pk).values_list("type", flat=True))
-        assert told.count("session_ended") == 1
-        assert told[-1] == "session_ended"
+        types = list(Line.objects.filter(stream=session.pk).values_list("type", flat=True))
+        assert types.count("session_ended") == 1
+        assert types[-1] == "session_ended"
         assert client.get(f"{SESSIONS}/{session.pk}").json()["time_remaining_minutes"] == 0
 
     @pytest.mark.django_db(transaction=True)
-    def test_an_ended_session_evaluates_nothing(self):
+    def test_an_ended_session_refuses_evaluations(self):
         session = a_session()
         client = signed_in(session.user)
         client.delete(f"{SESSIONS}/{session.pk}")
 
-        answer = client.post(f"{SESSIONS}/{session.pk}/evaluate", {}, format="json")
+        response = client.post(f"{SESSIONS}/{session.pk}/evaluate", {}, format="json")
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "session_ended")
+        assert (response.status_code, response.json()["code"]) == (409, "session_ended")
 
     @pytest.mark.django_db(transaction=True)
-    def test_an_expired_one_evaluates_nothing_even_without_any_scheduler(self):
+    def test_an_expired_session_refuses_evaluations_before_any_sweep(self):
         session = a_session(ttl_minutes=15, now=timezone.now() - timedelta(minutes=15))
 
-        answer = signed_in(session.user).post(
+        response = signed_in(session.user).post(
             f"{SESSIONS}/{session.pk}/evaluate", {}, format="json"
         )
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "session_expired")
+        assert (response.status_code, response.json()["code"]) == (409, "session_expired")
 
-    def test_a_pending_evaluation_is_settled_with_it(self):
+    def test_a_pending_evaluation_fails(self):
         session = a_session()
         evaluation = an_evaluation(session)
         services.end_session(session=session, now=timezone.now())

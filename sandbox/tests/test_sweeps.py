@@ -27,7 +27,7 @@ def states():
 
 
 class TestSchedule:
-    def test_the_three_jobs_are_rows_that_an_operator_may_edit(self):
+    def test_has_a_row_for_each_job(self):
         jobs = PeriodicTask.objects.filter(task__startswith="sandbox.")
 
         assert {(job.name, job.interval.every, job.expire_seconds) for job in jobs} == {
@@ -36,7 +36,7 @@ class TestSchedule:
             ("refresh_market", 5, 300),
         }
 
-    def test_each_names_a_task_that_is_there(self):
+    def test_names_only_existing_tasks(self):
         app.loader.import_default_modules()
 
         for job in PeriodicTask.objects.exclude(task__startswith="celery."):
@@ -44,7 +44,7 @@ class TestSchedule:
 
 
 class TestExpiry:
-    def test_the_sweep_alone_ends_what_is_overdue(self):
+    def test_the_sweep_alone_ends_overdue_sessions(self):
         session = an_overdue_session()
         alive = a_session()
 
@@ -54,22 +54,22 @@ class TestExpiry:
         alive.refresh_from_db()
         assert (session.state, alive.state) == ("ended", "active")
         assert session.sealed_credentials is None
-        told = Line.objects.filter(stream=session.pk)
-        assert [line.body["state"] for line in told.filter(type="status")] == [
+        lines = Line.objects.filter(stream=session.pk)
+        assert [line.body["state"] for line in lines.filter(type="status")] == [
             "expired",
             "ending",
             "ended",
         ]
-        assert told.latest("seq").body == {"reason": "expired"}
+        assert lines.latest("seq").body == {"reason": "expired"}
 
-    def test_the_moments_own_task_alone_does_it_as_well(self):
+    def test_the_scheduled_task_alone_ends_it(self):
         session = an_overdue_session()
 
         cleanup.expire(session_id=session.pk, now=timezone.now())
 
         assert states() == ["ended"]
 
-    def test_both_do_the_work_once(self):
+    def test_both_together_end_it_once(self):
         session = an_overdue_session()
 
         for _ in range(2):
@@ -86,7 +86,7 @@ class TestExpiry:
 
         assert states() == ["active"]
 
-    def test_hands_out_only_those_that_expire_before_the_next_sweep(self):
+    def test_is_enqueued_if_it_comes_before_the_next_sweep(self):
         now = timezone.now()
         soon = a_session(ttl_minutes=15, now=now - timedelta(minutes=12))
         a_session(ttl_minutes=15, now=now)
@@ -96,23 +96,23 @@ class TestExpiry:
         assert swept.pending.expiries == [(soon.pk, soon.expires_at)]
 
 
-class TestOneFailing:
-    def test_stops_no_other(self):
-        broken, well = an_overdue_session(), an_overdue_session()
-        # Its next line is there already, so the database refuses to write it.
+class TestFailure:
+    def test_does_not_stop_the_others(self):
+        broken, intact = an_overdue_session(), an_overdue_session()
+        # Its next seq is already used, so the database refuses the line.
         last_seq = Stream.objects.get(pk=broken.pk).last_seq
         Line.objects.create(stream_id=broken.pk, seq=last_seq + 1, type="log", body={})
 
         result = sweeps.cleanup_expired_sessions(now=timezone.now())
 
         assert (result.expired, result.failed) == (1, 1)
-        well.refresh_from_db()
+        intact.refresh_from_db()
         broken.refresh_from_db()
-        assert well.state == "ended"
+        assert intact.state == "ended"
         assert broken.state == "active"
         assert broken.sealed_credentials is not None
 
-    def test_is_taken_up_by_the_next_run(self):
+    def test_is_resumed_by_the_next_sweep(self):
         session = a_session()
         services.end_session(session=session, now=timezone.now())
 
@@ -121,8 +121,8 @@ class TestOneFailing:
         assert states() == ["ended"]
 
 
-class TestLostNudges:
-    def test_are_found_again(self):
+class TestLostTasks:
+    def test_are_found(self):
         session = a_session(now=timezone.now() - timedelta(minutes=1))
         evaluation = services.request_evaluation(
             session=session, now=timezone.now() - timedelta(minutes=1)
@@ -133,14 +133,14 @@ class TestLostNudges:
         assert [pk for pk, _ in due.evaluations] == [evaluation.pk]
         assert [pk for pk, _ in due.preflights] == [session.pk]
 
-    def test_young_ones_are_left_to_their_nudge(self):
+    def test_of_new_work_are_not_enqueued_again(self):
         an_evaluation()
 
         due = sweeps.pending_work(now=timezone.now(), older_than=sweeps.ENQUEUED_FOR)
 
         assert (due.evaluations, due.preflights) == ([], [])
 
-    def test_a_held_one_is_asked_for_when_its_lease_ends(self):
+    def test_of_leased_work_are_enqueued_for_the_end_of_the_lease(self):
         evaluation = an_evaluation()
         later = timezone.now() + timedelta(minutes=2)
         Evaluation.objects.update(leased_until=later)
@@ -149,7 +149,7 @@ class TestLostNudges:
 
         assert due.evaluations == [(evaluation.pk, later)]
 
-    def test_at_the_start_of_the_only_process_every_lease_is_a_dead_ones(self):
+    def test_revokes_all_leases_when_the_only_process_starts(self):
         evaluation = an_evaluation()
         Evaluation.objects.update(leased_until=timezone.now() + timedelta(minutes=2))
 
@@ -159,7 +159,7 @@ class TestLostNudges:
 
 
 class TestCounts:
-    def test_wrong_ones_are_put_right(self):
+    def test_wrong_counts_are_corrected(self):
         session, other = a_session(), a_session()
         User.objects.filter(pk=session.user_id).update(active_sessions_count=7)
 
@@ -171,18 +171,18 @@ class TestCounts:
 
 
 class TestRefreshMarket:
-    def test_refreshes_what_evaluations_look_at(self, market):
+    def test_refreshes_watched_types(self, market):
         an_emulated_session(market)
 
         assert refresh.refresh_market(now=timezone.now()) == 1
 
-    def test_without_a_session_nobody_asks_aws(self, market):
+    def test_without_a_session_aws_is_not_called(self, market):
         before = market.last_request()
 
         assert refresh.refresh_market(now=timezone.now()) == 0
         assert market.last_request() == before
 
-    def test_refused_credentials_give_way_to_the_next_ones(self, market):
+    def test_refused_credentials_are_replaced_by_the_next_ones(self, market):
         an_emulated_session(market)
         session = an_emulated_session(market)
         other = a_session(credentials=Credentials("AKIA...", "..."), aws_region=session.aws_region)
@@ -192,7 +192,7 @@ class TestRefreshMarket:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_real_worker_does_what_the_beat_asks(worker):
+def test_a_worker_runs_the_scheduled_task(worker):
     session = an_overdue_session()
 
     tasks.cleanup_expired_sessions.delay()

@@ -1,4 +1,4 @@
-"""An evaluation for people at a terminal."""
+"""Formats evaluations and lines for a terminal."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ STYLES = {"ERROR": "bold red", "WARNING": "yellow", "DEBUG": "dim", "INFO": ""}
 
 
 def line_text(line: Line) -> Text:
-    """One stored line, as it streams: time, kind, message."""
+    """Return the time, type and message of a line."""
     body = line.body
-    told = body.get("message") or body.get("state") or body.get("reason") or line.type
+    message = body.get("message") or body.get("state") or body.get("reason") or line.type
     text = Text(f"{line.at:%H:%M:%S}  {body.get('log_type', line.type.upper()):<10} ")
-    return text.append(str(told), style=STYLES[body.get("level", "INFO")])
+    return text.append(str(message), style=STYLES[body.get("level", "INFO")])
 
 
-def pools_table(told: dict[str, Any]) -> Table:
-    """The best candidates, the cheapest expected hour first; in bold, where the machine is."""
+def pools_table(outcome: dict[str, Any]) -> Table:
+    """Return the best candidates by expected cost; the current pool is bold."""
     table = Table(title="Candidates, by expected cost [USD/h]", title_justify="left", box=SIMPLE)
     table.add_column("pool", overflow="fold")
     for name in ("price", "discount", "Advisor", "P(1 h)", "cost"):
         table.add_column(name, justify="right", no_wrap=True)
-    current = told["current"]
-    shown = told["candidates"] + ([] if current in told["candidates"] else [current])
+    current = outcome["current"]
+    shown = outcome["candidates"] + ([] if current in outcome["candidates"] else [current])
     for pool in shown:
         table.add_row(
             _where(pool),
@@ -42,25 +42,26 @@ def pools_table(told: dict[str, Any]) -> Table:
     return table
 
 
-def decision_panel(told: dict[str, Any]) -> Panel:
-    target, savings = told["target"], told["projected_savings"]
+def decision_panel(outcome: dict[str, Any]) -> Panel:
+    target, savings = outcome["target"], outcome["projected_savings"]
     where = f" to {_where(target)}" if target else ""
-    fallback = told.get("model_fallback")
-    instead = f"\n{fallback['reason']} So this is another model's." if fallback else ""
-    kept, considered = told["counts"]["kept"], told["counts"]["considered"]
+    fallback = outcome.get("model_fallback")
+    fallback_note = f"\n{fallback['reason']} Another model was used." if fallback else ""
+    passed, considered = outcome["counts"]["kept"], outcome["counts"]["considered"]
     text = (
-        f"{told['reason']}\n"
+        f"{outcome['reason']}\n"
         f"Projected savings: {hourly(savings['hourly'])}, {usd(savings['monthly'])} a month "
-        f"({percent(savings['percent'])}, by price alone). {kept} of {considered} pools kept.\n"
-        f"Model {told['model']['name']} {told['model']['version']}, market as of "
-        f"{told['market_as_of']}, inputs {told['inputs_hash'][:12]}.{instead}"
+        f"({percent(savings['percent'])}, by price alone). "
+        f"{passed} of {considered} pools passed the filters.\n"
+        f"Model {outcome['model']['name']} {outcome['model']['version']}, market as of "
+        f"{outcome['market_as_of']}, inputs {outcome['inputs_hash'][:12]}.{fallback_note}"
     )
-    return Panel(text, title=f"{told['decision']}{where}", title_align="left")
+    return Panel(text, title=f"{outcome['decision']}{where}", title_align="left")
 
 
 def _where(pool: dict[str, Any]) -> str:
-    bought = "" if pool["purchase"] == "spot" else " on demand"
-    return f"{pool['instance_type']} in {pool['availability_zone']}{bought}"
+    purchase = "" if pool["purchase"] == "spot" else " on demand"
+    return f"{pool['instance_type']} in {pool['availability_zone']}{purchase}"
 
 
 def _number(value: float | None) -> str:

@@ -31,50 +31,52 @@ from spot_optimizer.management.terminal import decision_panel, line_text, pools_
 from streaming.models import Line
 from streaming.queries import lines_after
 
-FACTS = settings.VAR_DIR / "quickstart.json"
-LONGEST = 150.0  # [s] a job's time limit and its preflight's
+QUICKSTART_FILE = settings.VAR_DIR / "quickstart.json"
+MAX_WAIT = 150.0  # [s] the time limits of the evaluation and its preflight, and some margin
 POLL_INTERVAL = 0.1  # [s]
 
 
 class Command(BaseCommand):
-    help = "Evaluate one instance, live; or, with --as-of, one that might have been, on history."
+    help = "Evaluate a running instance; or, with --as-of, any instance type on stored prices."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("instance_id", nargs="?", help="of a running instance")
+        parser.add_argument("instance_id", nargs="?", help="a running instance")
         parser.add_argument("--region", required=True, help="such as us-east-1")
-        parser.add_argument("--user", help="e-mail of the owner of the session; an admin's if left")
-        parser.add_argument("--as-of", help="a moment of the stored history, such as 2021-04-20")
+        parser.add_argument(
+            "--user", help="e-mail of the session's owner; default: the first admin"
+        )
+        parser.add_argument("--as-of", help="a time in the stored history, such as 2021-04-20")
         parser.add_argument("--type", help="with --as-of: the instance type, such as m5.large")
         parser.add_argument("--zone", help="with --as-of: the zone, such as us-east-1a")
         parser.add_argument("--purchase", choices=["spot", "on_demand"], default="spot")
-        parser.add_argument("--json", action="store_true", help="print the evaluation, and no more")
+        parser.add_argument("--json", action="store_true", help="print only the evaluation")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = Console(file=cast("IO[str]", self.stdout), quiet=options["json"])
         try:
-            told = self._as_of(options) if options["as_of"] else self._live(options)
-        except DomainError as refusal:
-            raise CommandError(f"{refusal} ({refusal.code})") from refusal
+            outcome = self._as_of(options) if options["as_of"] else self._live(options)
+        except DomainError as error:
+            raise CommandError(f"{error} ({error.code})") from error
         except (OperationalError, ProgrammingError) as error:
             raise CommandError(
-                "The database does not answer, or has no tables yet. Start manage.py quickstart "
+                "The database is unavailable, or has no tables. Start manage.py quickstart "
                 "first, with the same VAR_DIR and DATABASE_URL, or run manage.py migrate."
             ) from error
         if options["json"]:
-            self.stdout.write(json.dumps(told, indent=2))
+            self.stdout.write(json.dumps(outcome, indent=2))
             return
-        self.console.print(pools_table(told))
-        self.console.print(decision_panel(told))
+        self.console.print(pools_table(outcome))
+        self.console.print(decision_panel(outcome))
 
     def _as_of(self, options: dict[str, Any]) -> dict[str, Any]:
         if not (options["type"] and options["zone"]) or options["instance_id"]:
-            raise CommandError("--as-of needs --type and --zone, and no instance id.")
+            raise CommandError("--as-of requires --type and --zone, and no instance id.")
         decision = decide_as_of(
             instance_type=options["type"],
             zone=options["zone"],
             region=options["region"],
             purchase=options["purchase"],
-            at=_moment(options["as_of"]),
+            at=_parse_time(options["as_of"]),
         )
         for step in decision["trace"]:
             text = f"{step['stage']:>12}  {step['note']}"
@@ -83,12 +85,12 @@ class Command(BaseCommand):
 
     def _live(self, options: dict[str, Any]) -> dict[str, Any]:
         if not options["instance_id"]:
-            raise CommandError("Name the instance to evaluate, or give --as-of, --type and --zone.")
+            raise CommandError("Give an instance id, or --as-of, --type and --zone.")
         session = _open(options["instance_id"], options["region"], _owner(options["user"]))
         try:
             evaluation = services.request_evaluation(session=session, now=timezone.now())
-            for line in _lines_while_working(session, evaluation):
-                if line.type != Line.Type.DECISION:  # the panel says it
+            for line in _work_and_stream(session, evaluation):
+                if line.type != Line.Type.DECISION:  # printed as a panel
                     self.console.print(line_text(line), soft_wrap=True)
         finally:
             services.end_session(session=session, now=timezone.now())
@@ -120,7 +122,7 @@ def _open(instance_id: str, region: str, owner: User) -> SandboxSession:
 
 
 def _credentials() -> Credentials:
-    """Take the keys of the environment, or those of the quick start's local AWS."""
+    """Return the credentials of the environment, or of the quick start's emulator."""
     if settings.AWS_ACCESS_KEY_ID:
         return Credentials(
             settings.AWS_ACCESS_KEY_ID,
@@ -128,13 +130,13 @@ def _credentials() -> Credentials:
             settings.AWS_SESSION_TOKEN or None,
         )
     try:
-        facts = json.loads(FACTS.read_text())
+        facts = json.loads(QUICKSTART_FILE.read_text())
     except (OSError, ValueError):
         facts = {}
     if not facts.get("access_key"):
         raise CommandError(
-            "There are no AWS credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
-            "manage.py quickstart in another terminal for a local AWS."
+            "No AWS credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
+            "manage.py quickstart in another terminal to use the AWS emulator."
         )
     settings.AWS_ENDPOINT_URL = settings.AWS_ENDPOINT_URL or facts["aws_endpoint_url"]
     return Credentials(facts["access_key"], facts["secret_key"])
@@ -146,18 +148,18 @@ def _owner(email: str | None) -> User:
     owner = chosen.order_by("created_at").first()
     if owner is None:
         raise CommandError(
-            "There is no such active user. Run manage.py createsuperuser first, or name one "
+            "There is no such active user. Run manage.py createsuperuser first, or choose a user "
             "with --user."
         )
     return owner
 
 
-def _lines_while_working(session: SandboxSession, evaluation: Evaluation) -> Iterator[Line]:
-    """Work in a thread, as a worker would, and yield what it says as it says it."""
+def _work_and_stream(session: SandboxSession, evaluation: Evaluation) -> Iterator[Line]:
+    """Run the jobs in a thread, and yield their lines as they are published."""
     work = threading.Thread(target=_work, args=(session, evaluation), daemon=True)
     work.start()
-    after, give_up_at = 0, time.monotonic() + LONGEST
-    while time.monotonic() < give_up_at:
+    after, deadline = 0, time.monotonic() + MAX_WAIT
+    while time.monotonic() < deadline:
         is_done = is_settled(evaluation.pk) and not work.is_alive()
         for line in lines_after(session.pk, after):
             after = line.seq
@@ -168,7 +170,7 @@ def _lines_while_working(session: SandboxSession, evaluation: Evaluation) -> Ite
 
 
 def _work(session: SandboxSession, evaluation: Evaluation) -> None:
-    # A worker may have taken the rows already; then these find nothing to do.
+    # If a worker has leased the rows already, these return at once.
     try:
         preflights.preflight(session_id=session.pk, now=timezone.now())
         evaluations.evaluate(evaluation_id=evaluation.pk, now=timezone.now())
@@ -176,9 +178,11 @@ def _work(session: SandboxSession, evaluation: Evaluation) -> None:
         connection.close()
 
 
-def _moment(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     try:
-        moment = parse_datetime(text) or datetime.fromisoformat(text)
+        parsed = parse_datetime(text) or datetime.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"{text} is no moment. Write 2021-04-20 or 2021-04-20T12:00Z.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise CommandError(
+            f"{text} is not a time. Write 2021-04-20 or 2021-04-20T12:00Z."
+        ) from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -23,86 +23,93 @@ from spot_optimizer.server.daphne_server import build_server, is_free
 from spot_optimizer.worker.embedded import EmbeddedWorker
 
 ADMIN_EMAIL = "admin@example.com"
-FACTS = settings.VAR_DIR / quick_start.FILE
+FACTS_FILE = settings.VAR_DIR / quick_start.FILE
 LINE = "=" * 80
 
 
 class Command(BaseCommand):
-    help = "Start everything on this machine: database, local AWS, web, worker and schedule."
+    help = (
+        "Start the whole platform on this machine: database, AWS emulator, web, worker, scheduler."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=_port, default=settings.API_PORT)
         parser.add_argument(
-            "--emulator-port", type=_port, default=4588, help="of the local AWS, where it is free"
+            "--emulator-port",
+            type=_port,
+            default=4588,
+            help="port of the AWS emulator; another one if it is in use",
         )
         parser.add_argument(
-            "--aws", action="store_true", help="talk to the real AWS instead of the local one"
+            "--aws", action="store_true", help="use real AWS instead of the emulator"
         )
 
     def handle(self, *args: Any, port: int, emulator_port: int, aws: bool, **options: Any) -> None:
-        self._say(f"{LINE}\n🚀 STARTING SPOT OPTIMIZER PLATFORM\n{LINE}")
+        self._print(f"{LINE}\n🚀 STARTING SPOT OPTIMIZER PLATFORM\n{LINE}")
         if not is_free(settings.API_HOST, port):
             raise CommandError(
-                f"Port {port} on {settings.API_HOST} is in use. Stop what listens there, or start "
-                f"with --port {port + 1}."
+                f"Port {port} on {settings.API_HOST} is in use. Stop the process that uses it, or "
+                f"start with --port {port + 1}."
             )
         call_command("migrate", verbosity=0, interactive=False)
-        self._say("✓ Database tables created")
+        self._print("✓ Database tables created")
         base_url = f"http://{settings.API_HOST}:{port}"
-        with _aws(emulator_port, base_url, is_real=aws) as local:
+        with _emulator(emulator_port, base_url, is_real=aws) as local:
             if local:
-                # This command's own choice, made before anything has opened AWS.
+                # No client has been created yet.
                 settings.AWS_ENDPOINT_URL = local.facts["url"]
             facts = _write_facts(base_url, local)
             self._serve(port, facts)
-        self._say("Stopped. Sessions and streams are kept: the next start takes them up.")
+        self._print("Stopped. Sessions and streams are stored: the next start resumes them.")
 
     def _serve(self, port: int, facts: dict[str, Any]) -> None:
         sweeps.revoke_all_leases()
         server = build_server(settings.API_HOST, port)
         with EmbeddedWorker():
             tasks.enqueue(sweeps.pending_work(now=timezone.now(), older_than=timedelta()))
-            self._say_where(facts)
+            self._print_addresses(facts)
             server.run()
 
-    def _say_where(self, facts: dict[str, Any]) -> None:
+    def _print_addresses(self, facts: dict[str, Any]) -> None:
         base_url = facts["base_url"]
-        self._say("✓ Background scheduler started\n  Jobs scheduled:")
+        self._print("✓ Background scheduler started\n  Jobs scheduled:")
         for job in PeriodicTask.objects.filter(enabled=True).order_by("name"):
             name = job.name.replace("_", " ").capitalize()
-            self._say(f"    - {name} ({_when(job)})")
-        self._say(f"{LINE}\n✓ Server running on {base_url}")
-        self._say_sign_in(base_url)
-        self._say(f"✓ API docs available at {base_url}/docs")
-        self._say(f"✓ Admin at {base_url}/admin/ as {facts['admin']['email']}")
-        self._say(f"  password {facts['admin']['password']} (also in {_shown(FACTS)})")
+            self._print(f"    - {name} ({_when(job)})")
+        self._print(f"{LINE}\n✓ Server running on {base_url}")
+        self._print_sign_in_link(base_url)
+        self._print(f"✓ API docs available at {base_url}/docs")
+        self._print(f"✓ Admin at {base_url}/admin/ as {facts['admin']['email']}")
+        self._print(f"  password {facts['admin']['password']} (also in {_shown(FACTS_FILE)})")
         if facts["aws_endpoint_url"]:
-            self._say(f"✓ Local AWS at {facts['aws_endpoint_url']}: an emulator, not AWS")
-        self._say(f"✓ Environment: {settings.ENV}\n{LINE}")
+            self._print(f"✓ AWS emulator at {facts['aws_endpoint_url']}")
+        self._print(f"✓ Environment: {settings.ENV}\n{LINE}")
         if facts["instances"]:
-            self._say(tour(facts))
-        self._say("Stop with Ctrl-C.")
+            self._print(tutorial(facts))
+        self._print("Stop with Ctrl-C.")
 
-    def _say_sign_in(self, base_url: str) -> None:
+    def _print_sign_in_link(self, base_url: str) -> None:
         if settings.IS_PRODUCTION:
             return
         minutes = links.VALID_FOR // timedelta(minutes=1)
         token = links.sign_in_token(User.objects.get(email=ADMIN_EMAIL))
-        self._say(f"✓ Open the dashboard, signed in (works once, within {minutes} minutes):")
-        self._say(f"  {base_url}{reverse('sign-in-link')}?token={token}")
+        self._print(
+            f"✓ Open the dashboard, signed in (the link works once, within {minutes} minutes):"
+        )
+        self._print(f"  {base_url}{reverse('sign-in-link')}?token={token}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= 65535):
-        raise ArgumentTypeError("give a whole number from 1 to 65535")
+        raise ArgumentTypeError("must be a whole number from 1 to 65535")
     return int(text)
 
 
-def _aws(port: int, base_url: str, *, is_real: bool) -> Any:
+def _emulator(port: int, base_url: str, *, is_real: bool) -> Any:
     if is_real or settings.AWS_ENDPOINT_URL:
         return nullcontext()
     port = port if is_free("127.0.0.1", port) else 0
@@ -110,7 +117,7 @@ def _aws(port: int, base_url: str, *, is_real: bool) -> Any:
 
 
 def _write_facts(base_url: str, local: LocalAws | None) -> dict[str, Any]:
-    """Write ``var/quickstart.json``, for people and scripts; only its owner may read it."""
+    """Write ``var/quickstart.json`` for users and scripts, readable by its owner only."""
     known = local.facts if local else {}
     facts = {
         "base_url": base_url,
@@ -122,11 +129,11 @@ def _write_facts(base_url: str, local: LocalAws | None) -> dict[str, Any]:
             {name: instance[name] for name in INSTANCE} for instance in known.get("instances", [])
         ],
     }
-    draft = FACTS.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    temporary = FACTS_FILE.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(facts, file, indent=2)
-    draft.replace(FACTS)
+    temporary.replace(FACTS_FILE)
     return facts
 
 
@@ -134,9 +141,9 @@ INSTANCE = ("instance_id", "instance_type", "availability_zone", "region")
 
 
 def _admin() -> dict[str, str]:
-    """Make the one admin at the first start, and keep the password we told."""
+    """Create the admin at the first start; later, return the password that was printed then."""
     try:
-        known: str = json.loads(FACTS.read_text())["admin"]["password"]
+        known: str = json.loads(FACTS_FILE.read_text())["admin"]["password"]
     except (OSError, ValueError, KeyError):
         known = ""
     admin = User.objects.filter(email=ADMIN_EMAIL).first()
@@ -150,8 +157,8 @@ def _admin() -> dict[str, str]:
     return {"email": ADMIN_EMAIL, "password": known}
 
 
-def tour(facts: dict[str, Any]) -> str:
-    """Return commands to paste: from nothing to a decision."""
+def tutorial(facts: dict[str, Any]) -> str:
+    """Return shell commands that go from registration to a decision."""
     base_url, instance = facts["base_url"], facts["instances"][0]
     body = json.dumps(
         {
@@ -164,7 +171,7 @@ def tour(facts: dict[str, Any]) -> str:
         }
     )
     post = "curl -s -H 'Content-Type: application/json'"
-    return f"""A tour to paste into another terminal (it needs curl and python3):
+    return f"""A tutorial to paste into another terminal (it requires curl and python3):
 
   field() {{ python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }}
   ME=me$RANDOM$RANDOM
@@ -178,7 +185,7 @@ def tour(facts: dict[str, Any]) -> str:
   curl -s -H "Authorization: Bearer $TOKEN" -H 'Accept: application/x-ndjson' \\
     {base_url}/api/v1/sandbox/sessions/$SESSION/logs
 
-Or the main job in one line:
+Or evaluate in one command:
 
   .venv/bin/python manage.py evaluate {instance["instance_id"]} --region {instance["region"]}
 """

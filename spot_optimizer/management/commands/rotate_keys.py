@@ -7,10 +7,10 @@ from sandbox import services
 
 class Command(BaseCommand):
     help = (
-        "Seal all stored AWS credentials with the first key of ENCRYPTION_KEY. Put the new key in "
-        "front of the old one, restart, run this; then the old one may go."
+        "Encrypt all stored AWS credentials with the first key of ENCRYPTION_KEY. Add the new key "
+        "before the old one, restart, and run this; then remove the old one."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         resealed = services.reseal_credentials()
-        self.stdout.write(f"{resealed} sessions are sealed with the first key.")
+        self.stdout.write(f"Encrypted the credentials of {resealed} sessions with the first key.")

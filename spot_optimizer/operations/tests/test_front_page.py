@@ -201,7 +201,7 @@ class TestOtherActions:
             f"{session} is ended already.",
             f"{session} is ending: it is cleaned up, then its credentials are erased.",
         ]
-        assert trace() == [(str(session), "Asked for its end.")]
+        assert trace() == [(str(session), "Requested its end.")]
 
     def test_signing_somebody_out_everywhere(self, operator):
         user, other = a_user(), a_user()
