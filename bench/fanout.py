@@ -44,7 +44,7 @@ def main() -> None:
 async def _fan(web: Any, count: int) -> tuple[list[str], float]:
     token = web.register(f"fan-{count}-{time.time_ns()}")
     session = web.create_session(token)["session_id"]
-    await asyncio.to_thread(web.evaluated, session, token)  # warm
+    await asyncio.to_thread(web.evaluate, session, token)  # warm
     await asyncio.sleep(HUSH)
     pid, before = web.process.pid, memory(web.process.pid)
     gate = asyncio.Semaphore(AT_ONCE)
@@ -56,7 +56,7 @@ async def _fan(web: Any, count: int) -> tuple[list[str], float]:
     ]
     await asyncio.gather(*(event.wait() for event in ready))
     each, used = (memory(pid) - before) * 1024 / count, cpu(pid)
-    await asyncio.to_thread(web.evaluated, session, token)
+    await asyncio.to_thread(web.evaluate, session, token)
     last = -1
     while (now := sum(map(len, seen))) != last:
         last = now

@@ -5,6 +5,7 @@ Several processes run tests at once (pytest-xdist's workers, and the platforms t
 on one PostgreSQL server and one Redis server.
 """
 
+import atexit
 import fcntl
 import os
 import tempfile
@@ -88,6 +89,7 @@ def lease_redis_database() -> str:
             continue
         url = parts._replace(path=f"/{number}").geturl()
         _locks[url] = lock
+        atexit.register(lock.close)
         with redis.from_url(url) as client:
             client.flushdb()
         return url

@@ -26,9 +26,9 @@ def platform(tmp_path_factory):
 async def walk(platform, token, session):
     watching = asyncio.create_task(platform.watch(session, after=0))
     own = f"{SESSIONS}/{session['session_id']}"
-    await asyncio.to_thread(platform.evaluated, session["session_id"], token)
-    evaluated = await asyncio.to_thread(platform.ask, "POST", f"{own}/evaluate", {}, token)
-    ended = await asyncio.to_thread(platform.ask, "DELETE", own, None, token)
+    await asyncio.to_thread(platform.evaluate, session["session_id"], token)
+    evaluated = await asyncio.to_thread(platform.request, "POST", f"{own}/evaluate", {}, token)
+    ended = await asyncio.to_thread(platform.request, "DELETE", own, None, token)
     return evaluated, ended, *await watching
 
 
@@ -161,7 +161,7 @@ def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
     before = until(
         lambda: (
             (lines := platform.lines(session["session_id"], token))
-            and any("Asking AWS" in line.get("message", "") for line in lines)
+            and any("from AWS." in line.get("message", "") for line in lines)
             and lines
         )
     )
