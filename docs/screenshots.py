@@ -53,12 +53,12 @@ def main() -> None:
     os.environ["THROTTLE_LOGIN"] = "1000/min"  # each screenshot signs in again
     with TemporaryDirectory() as folder, Platform(Path(folder) / "var") as platform:
         try:
-            asyncio.run(take_screenshots(platform))
+            asyncio.run(screenshot_pages(platform))
         finally:
             platform.stop()
 
 
-async def take_screenshots(platform: Platform) -> None:
+async def screenshot_pages(platform: Platform) -> None:
     newcomer = create_user(platform, name="newcomer")
     researcher = create_user(platform, "lab", name="you")
     paths = create_sessions(platform, researcher)
