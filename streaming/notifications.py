@@ -25,7 +25,7 @@ class Notifications:
 
         async with Notifications(is_news) as notifications:
             while not await found():
-                await nudges.wait()
+                await notifications.wait()
     """
 
     def __init__(self, is_news: Callable[[UUID, int], bool]) -> None:

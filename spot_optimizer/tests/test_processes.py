@@ -65,7 +65,7 @@ async def walk(platform, token, session):
         await asyncio.to_thread(web.evaluate, session["session_id"], token)
         for web in (first, second)
     ]
-    await asyncio.to_thread(first.ask, "DELETE", own, None, token)
+    await asyncio.to_thread(first.request, "DELETE", own, None, token)
     return evaluated, await asyncio.gather(*watching)
 
 

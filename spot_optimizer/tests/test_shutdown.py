@@ -46,8 +46,8 @@ class Client:
     def request(self, method, path, body=None):
         return self.pool.request(method, path, json=body, retries=False)
 
-    def asking(self, *request):
-        return asyncio.create_task(asyncio.to_thread(self.ask, *request))
+    def requesting(self, *request):
+        return asyncio.create_task(asyncio.to_thread(self.request, *request))
 
 
 def refuses_connections(server):
@@ -74,14 +74,14 @@ async def test_a_request_under_way_is_answered(server):
     user = await in_thread(User.objects.get)(username="ann")
     session = await in_thread(a_session)(user=user)
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
-    asking = client.asking("POST", path, {})
+    requesting = client.requesting("POST", path, {})
     await in_thread(until)(Evaluation.objects.exists)
 
     server.process.send_signal(signal.SIGTERM)
     await in_thread(until)(lambda: refuses_connections(server))
     await in_thread(end)(session)
 
-    answer = await asking
+    answer = await requesting
     assert (answer.status, answer.json()["code"]) == (409, "session_ended")
     assert answer.headers["Connection"] == "close"
     code, said = await ended(server)
@@ -157,7 +157,7 @@ async def test_what_hangs_is_cut_off_in_the_end(server):
 
     holding = asyncio.create_task(in_thread(hold)())
     await locked.wait()
-    asking = client.asking("PATCH", "/api/v1/auth/profile", {"full_name": "Ann"})
+    requesting = client.requesting("PATCH", "/api/v1/auth/profile", {"full_name": "Ann"})
     await asyncio.sleep(1)
     since = time.monotonic()
 
@@ -171,7 +171,7 @@ async def test_what_hangs_is_cut_off_in_the_end(server):
     assert "1 unfinished connections are canceled" in said
     assert took < SHUTDOWN_TIMEOUT + 1
     with pytest.raises(urllib3.exceptions.HTTPError):
-        await asking
+        await requesting
 
 
 async def test_a_watcher_that_does_not_answer_the_close_is_cut_off(server):

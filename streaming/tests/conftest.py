@@ -3,6 +3,6 @@ from channels.layers import channel_layers
 
 
 @pytest.fixture(autouse=True)
-def _a_layer_of_its_own():
-    """Redis's layer remembers the event loop that waits, and each test has a new loop."""
+def new_channel_layer():
+    """A Redis layer is bound to the event loop of its first use, and each test has a new loop."""
     channel_layers.backends = {}

@@ -1,4 +1,4 @@
-"""The layer of this set-up, but with notifications that get lost."""
+"""The configured channel layer, but without all or some of the notifications."""
 
 from random import Random
 from typing import Any
@@ -11,18 +11,18 @@ from spot_optimizer.settings import CHANNEL_LAYERS
 RealLayer: Any = import_string(CHANNEL_LAYERS["default"]["BACKEND"])
 
 
-class DeafLayer(RealLayer):
+class SilentLayer(RealLayer):
     async def group_send(self, group, message):
         pass
 
 
 class LossyLayer(RealLayer):
-    """Loses half of the notifications, the same ones at each run."""
+    """Loses half of the notifications, the same ones in each run."""
 
-    dice = Random(7)  # noqa: S311  # not for secrets
+    random = Random(7)  # noqa: S311  # not for secrets
 
     async def group_send(self, group, message):
-        if self.dice.random() < 0.5:
+        if self.random.random() < 0.5:
             await super().group_send(group, message)
 
 

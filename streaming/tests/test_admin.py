@@ -1,9 +1,9 @@
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
-from accounts.models import User
 from streaming.models import Line, Stream
 from streaming.publish import log, publish
 
@@ -14,14 +14,14 @@ pytestmark = pytest.mark.django_db
 def admin():
     client = Client()
     client.force_login(
-        User.objects.create_superuser("admin@example.com", "admin", "a long password")
+        get_user_model().objects.create_superuser("admin@example.com", "admin", "a long password")
     )
     return client
 
 
 @pytest.fixture
 def line():
-    publish(uuid4(), log("SYSTEM", "what was said"))
+    publish(uuid4(), log("SYSTEM", "a message"))
     return Line.objects.get()
 
 
@@ -38,7 +38,7 @@ def test_a_line_cannot_be_changed(admin, line):
 
     line.refresh_from_db()
     assert answer.status_code == 403
-    assert (line.seq, line.body["message"]) == (1, "what was said")
+    assert (line.seq, line.body["message"]) == (1, "a message")
 
 
 @pytest.mark.parametrize("model", ["stream", "line"])

@@ -27,7 +27,7 @@ async def notify(stream_id, seq=1):
 
 
 class TestWait:
-    async def test_news_ends_it(self):
+    async def test_a_relevant_notification_ends_it(self):
         async with Notifications(anything) as notifications:
             await notifications.wait()  # joins
             waiting = asyncio.create_task(seconds(notifications.wait()))
@@ -36,11 +36,11 @@ class TestWait:
 
             assert await waiting < 0.5
 
-    async def test_the_first_one_is_over_at_once(self):
+    async def test_the_first_one_returns_at_once(self):
         async with Notifications(anything) as notifications:
             assert await seconds(notifications.wait()) < 0.5
 
-    async def test_what_is_no_news_does_not_end_it(self):
+    async def test_an_irrelevant_notification_does_not_end_it(self):
         mine, other = uuid4(), uuid4()
 
         async with Notifications(
@@ -65,18 +65,18 @@ class TestWait:
             assert await waiting > POLL_INTERVAL - 0.1
 
     async def test_without_notifications_wait_returns_after_the_poll_interval(self, settings):
-        settings.CHANNEL_LAYERS = with_layer("DeafLayer")
+        settings.CHANNEL_LAYERS = with_layer("SilentLayer")
         async with Notifications(anything) as notifications:
             await notifications.wait()
             await notify(uuid4())
 
             assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1
 
-    async def test_a_lost_group_heals(self):
+    async def test_joins_the_group_again_after_its_loss(self):
         async with Notifications(anything) as notifications:
             await notifications.wait()
             await get_channel_layer().flush()
-            await notifications.wait()  # in vain
+            await notifications.wait()  # receives nothing
             waiting = asyncio.create_task(seconds(notifications.wait()))
             await asyncio.sleep(0.1)
             await notify(uuid4())
@@ -84,8 +84,8 @@ class TestWait:
             assert await waiting < 0.5
 
 
-async def test_who_stops_waiting_is_let_go_at_once():
-    # Some of these meet a Redis client that is just connecting or sending.
+async def test_a_canceled_wait_returns_at_once():
+    # Some of these are canceled while the Redis client connects or sends.
     async def wait_on():
         async with Notifications(lambda stream_id, seq: False) as notifications:
             while True:
@@ -102,15 +102,27 @@ async def test_who_stops_waiting_is_let_go_at_once():
 
 
 class TestAnOutage:
-    async def test_away_is_only_later(self, settings):
+    async def test_the_first_wait_after_it_returns_at_once(self, monkeypatch):
+        async def fail(*_):
+            raise OSError
+
+        async with Notifications(anything) as notifications:
+            await notifications.wait()  # joins
+            with monkeypatch.context() as patch:
+                patch.setattr(get_channel_layer(), "group_add", fail)
+                assert await seconds(notifications.wait()) > POLL_INTERVAL - 0.1
+
+            assert await seconds(notifications.wait()) < 0.5
+
+    async def test_an_unavailable_channel_layer_only_delays(self, settings):
         settings.CHANNEL_LAYERS = redis_at(1)
         async with Notifications(anything) as notifications:
             for _ in range(2):
                 assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1
 
-    async def test_mute_is_only_later(self, settings):
-        with socket.create_server(("127.0.0.1", 0)) as mute:
-            settings.CHANNEL_LAYERS = redis_at(mute.getsockname()[1])
+    async def test_a_channel_layer_that_does_not_answer_only_delays(self, settings):
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            settings.CHANNEL_LAYERS = redis_at(silent.getsockname()[1])
             async with Notifications(anything) as notifications:
                 for _ in range(2):
                     assert POLL_INTERVAL - 0.1 < await seconds(notifications.wait()) < 1

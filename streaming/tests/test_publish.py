@@ -3,6 +3,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -49,7 +50,7 @@ class TestPublish:
 
 
 @pytest.mark.django_db(transaction=True)
-class TestPublishForReal:
+class TestPublishWithCommits:
     def test_a_rollback_leaves_no_line_and_no_gap(self):
         stream_id = uuid4()
         publish(stream_id, log("SYSTEM", "a"))
@@ -63,7 +64,7 @@ class TestPublishForReal:
         assert messages == ["a", "b"]
         assert seqs(stream_id) == [1, 2]
 
-    def test_threads_number_without_gap(self):
+    def test_concurrent_threads_leave_no_gap(self):
         stream_id = uuid4()
 
         def fifty(worker):
@@ -94,17 +95,17 @@ class TestPublishForReal:
         monkeypatch.setattr(publishing, "_retry_at", 0.0)
         stream_id = uuid4()
 
-        with socket.create_server(("127.0.0.1", 0)) as mute:
-            settings.CHANNEL_LAYERS = redis_at(mute.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            settings.CHANNEL_LAYERS = redis_at(silent.getsockname()[1])
             started = time.monotonic()
             for n in range(20):
                 publish(stream_id, log("SYSTEM", str(n)))
             took = time.monotonic() - started
 
         assert seqs(stream_id) == list(range(1, 21))
-        assert took < 1.5  # the first waits in vain, the others do not try
+        assert took < 1.5  # the first times out, the others do not try
 
-    def test_commits_with_a_channel_layer_that_is_away(self, settings, monkeypatch):
+    def test_commits_with_an_unavailable_channel_layer(self, settings, monkeypatch):
         monkeypatch.setattr(publishing, "_retry_at", 0.0)
         settings.CHANNEL_LAYERS = redis_at(1)
         stream_id = uuid4()
@@ -112,6 +113,36 @@ class TestPublishForReal:
         publish(stream_id, log("SYSTEM", "a"))
 
         assert seqs(stream_id) == [1]
+
+    def test_a_failing_notification_does_not_fail_the_caller(self, monkeypatch):
+        def fail(stream_id, seq):
+            raise RuntimeError
+
+        monkeypatch.setattr(publishing, "_notify", fail)
+        stream_id = uuid4()
+
+        publish(stream_id, log("SYSTEM", "a"))
+
+        assert seqs(stream_id) == [1]
+
+    def test_notifies_again_some_seconds_after_a_failure(self, monkeypatch):
+        sent, now = [], [1000.0]
+
+        async def fail_once(stream_id, seq):
+            sent.append(seq)
+            if len(sent) == 1:
+                raise OSError
+
+        monkeypatch.setattr(publishing, "_send_notification", fail_once)
+        monkeypatch.setattr(publishing, "_retry_at", 0.0)
+        monkeypatch.setattr(publishing, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        stream_id = uuid4()
+
+        for seconds in (0, publishing.RETRY_AFTER - 1, 2, 0):
+            now[0] += seconds
+            publish(stream_id, log("SYSTEM", "a"))
+
+        assert sent == [1, 3, 4]
 
 
 class TestBuilders:
@@ -125,7 +156,7 @@ class TestBuilders:
         with pytest.raises(ValueError, match="level"):
             log("SYSTEM", "hello", level=level)
 
-    def test_a_number_no_browser_can_read_is_refused(self):
+    def test_a_number_that_is_not_json_is_refused(self):
         with pytest.raises(ValueError, match="JSON"):
             decision({"crash_probability": float("nan")})
 

@@ -3,9 +3,9 @@ from uuid import uuid4
 
 import pytest
 
+from streaming.db_threads import in_thread
 from streaming.publish import log, publish
 from streaming.queries import PAGE, page_after, stored_lines
-from streaming.tests.watching import publish_lines
 
 
 @pytest.mark.django_db
@@ -42,7 +42,7 @@ class TestStoredLines:
     @pytest.mark.parametrize("count", [0, 1, PAGE, 2 * PAGE + 1])
     async def test_every_line_once_and_in_order(self, count):
         stream_id = uuid4()
-        await publish_lines(stream_id, *(log("SYSTEM", f"line\n{n}") for n in range(count)))
+        await in_thread(publish)(stream_id, *(log("SYSTEM", f"line\n{n}") for n in range(count)))
 
         chunks = [chunk async for chunk in stored_lines(stream_id)]
 

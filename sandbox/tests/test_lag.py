@@ -1,12 +1,12 @@
-"""Who watches is counted, and how late the lines reach them."""
+"""The metrics of connected clients and of the delay of their lines."""
 
 import pytest
 from asgiref.sync import sync_to_async
 from prometheus_client import REGISTRY
 
 from sandbox.testing import a_session
+from sandbox.tests.websocket_client import publish_lines, watcher_of
 from streaming.publish import log
-from streaming.tests.watching import publish_lines, watcher_of
 
 
 def measured(name):
@@ -14,7 +14,7 @@ def measured(name):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_watcher_is_counted_and_the_lag_of_a_new_line_but_not_of_an_old_one():
+async def test_counts_clients_and_the_lag_of_new_lines_but_not_of_old_ones():
     session = await sync_to_async(a_session)()
     watchers, lines = measured("watchers"), measured("stream_lag_seconds_count")
     lag = measured("stream_lag_seconds_sum")
@@ -23,7 +23,7 @@ async def test_a_watcher_is_counted_and_the_lag_of_a_new_line_but_not_of_an_old_
         await watcher.receive_json_from(5)
         await watcher.receive_json_from(5)
         counted = measured("watchers"), measured("stream_lag_seconds_count")
-        await publish_lines(session.pk, log("SYSTEM", "news"))
+        await publish_lines(session.pk, log("SYSTEM", "new line"))
         await watcher.receive_json_from(5)
 
     assert counted == (watchers + 1, lines)

@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 
 from sandbox.testing import a_silent_session
+from sandbox.tests.websocket_client import close_code, publish_lines, seqs, watcher_of
 from streaming.db_threads import in_thread
 from streaming.publish import log, session_ended
 from streaming.queries import PAGE
 from streaming.tests.layers import with_layer
-from streaming.tests.watching import close_code, publish_lines, seqs, watcher_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ async def publish_all(session_id, *, writers, each):
     await asyncio.gather(*(write(writer) for writer in range(writers)))
 
 
-@pytest.mark.parametrize("layer", [None, "LossyLayer", "DeafLayer"])
+@pytest.mark.parametrize("layer", [None, "LossyLayer", "SilentLayer"])
 async def test_twenty_watchers_get_every_line_once_and_in_order(session, settings, layer):
     if layer is not None:
         settings.CHANNEL_LAYERS = with_layer(layer)
@@ -51,7 +51,7 @@ async def test_twenty_watchers_get_every_line_once_and_in_order(session, setting
             assert await close_code(watcher) == 4410
 
 
-async def test_who_joins_in_the_middle_misses_nothing(session):
+async def test_a_client_that_connects_late_misses_nothing(session):
     writing = asyncio.create_task(publish_all(session.pk, writers=2, each=60))
     async with AsyncExitStack() as stack:
         for _ in range(10):
@@ -72,22 +72,22 @@ async def test_more_lines_at_once_than_a_reader_buffers(session):
         assert await seqs(watcher, 4 * PAGE + 2) == list(range(1, 4 * PAGE + 3))
 
 
-async def test_the_last_line_of_all_is_found(session, settings):
-    settings.CHANNEL_LAYERS = with_layer("DeafLayer")
+async def test_the_last_line_is_found_without_notifications(session, settings):
+    settings.CHANNEL_LAYERS = with_layer("SilentLayer")
     async with watcher_of(session.pk) as watcher:
         await watcher.receive_json_from()
         await publish_lines(session.pk, log("SYSTEM", "one"))
         assert await seqs(watcher, 1, timeout=2) == [1]
-        await asyncio.sleep(0.3)  # out of step with the look
+        await asyncio.sleep(0.3)  # out of step with the polling
         await publish_lines(session.pk, session_ended("over"))
 
         assert await seqs(watcher, 1, timeout=1) == [2]
 
 
-class TestTheDatabaseAway:
-    """Its table has another name for a while."""
+class TestADatabaseOutage:
+    """Simulated by renaming a table."""
 
-    async def test_lines_are_late(self, session):
+    async def test_delays_lines(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await asyncio.sleep(0.1)
@@ -100,7 +100,7 @@ class TestTheDatabaseAway:
 
             assert await seqs(watcher, 1, timeout=2) == [1]
 
-    async def test_a_new_watcher_is_informed(self, session):
+    async def test_is_reported_to_a_new_client(self, session):
         await rename("streaming_stream", "elsewhere")
         try:
             async with watcher_of(session.pk) as watcher:
@@ -109,7 +109,7 @@ class TestTheDatabaseAway:
         finally:
             await rename("elsewhere", "streaming_stream")
 
-    async def test_a_replay_that_breaks_off_closes(self, session):
+    async def test_closes_an_interrupted_replay(self, session):
         await publish_lines(session.pk, *(log("SYSTEM", "many") for _ in range(2 * PAGE)))
         await rename("streaming_line", "elsewhere")
         try:

@@ -1,4 +1,4 @@
-"""How a test watches a session through the ASGI application, and says something there."""
+"""WebSocket clients of the ASGI application, and a way to publish lines to them."""
 
 from contextlib import asynccontextmanager
 

@@ -8,11 +8,11 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from sandbox.models import SandboxSession
 from sandbox.testing import OPENED, a_silent_session
+from sandbox.tests.websocket_client import close_code, publish_lines, seqs, watcher_at, watcher_of
 from streaming.db_threads import in_thread
 from streaming.models import Line, Stream
 from streaming.publish import log, publish, session_ended, status
 from streaming.tests.layers import with_layer
-from streaming.tests.watching import close_code, publish_lines, seqs, watcher_at, watcher_of
 
 UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
@@ -68,7 +68,7 @@ class TestWelcome:
 
 
 class TestLines:
-    async def test_start_behind_the_last_one(self, session):
+    async def test_start_after_the_last_one(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             await publish_lines(session.pk, log("FILTER", "four", stage="hardware"))
@@ -88,7 +88,7 @@ class TestLines:
     @pytest.mark.parametrize(
         ("after", "start"), [("0", 1), ("2", 3), ("3", 4), ("007", 4), ("9", 4), ("9" * 5000, 4)]
     )
-    async def test_start_behind_the_one_that_is_named(self, session, after, start):
+    async def test_start_after_the_given_one(self, session, after, start):
         async with watcher_of(session.pk, f"after={after}") as watcher:
             await watcher.receive_json_from()
             await publish_lines(session.pk, log("SYSTEM", "four"))
@@ -108,17 +108,17 @@ class TestLines:
         other = await in_thread(a_silent_session)()
         async with watcher_of(other.pk) as watcher:
             await watcher.receive_json_from()
-            await asyncio.sleep(0.2)  # its reader waits now
+            await asyncio.sleep(0.2)  # now its reader waits
             async with watcher_of(session.pk, "after=0") as late:
                 await late.receive_json_from()
 
                 assert await seqs(late, 3, timeout=0.4) == [1, 2, 3]
 
     async def test_lines_without_a_notification_arrive_within_a_second(self, session, settings):
-        settings.CHANNEL_LAYERS = with_layer("DeafLayer")
+        settings.CHANNEL_LAYERS = with_layer("SilentLayer")
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
-            await asyncio.sleep(0.1)  # the first looks are over
+            await asyncio.sleep(0.1)  # the first queries are over
             await publish_lines(session.pk, log("SYSTEM", "four"))
 
             assert await seqs(watcher, 1, timeout=1) == [4]
@@ -141,7 +141,7 @@ class TestLines:
 
             assert (await watcher.receive_json_from())["message"] == "yours"
 
-    async def test_come_with_the_channel_layer_away(self, session, settings):
+    async def test_arrive_without_the_channel_layer(self, session, settings):
         settings.CHANNEL_LAYERS = {
             "default": {
                 "BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -150,12 +150,12 @@ class TestLines:
         }
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
-            await in_thread(_append_behind_the_back_of_publish)(session.pk, 4)
+            await in_thread(_append_without_publish)(session.pk, 4)
 
             assert await seqs(watcher, 1, timeout=1.2) == [4]
 
 
-def _append_behind_the_back_of_publish(stream_id, seq):
+def _append_without_publish(stream_id, seq):
     Stream.objects.filter(pk=stream_id).update(last_seq=seq)
     Line.objects.create(stream_id=stream_id, seq=seq, type="status", body={"state": "ending"})
 
@@ -190,7 +190,7 @@ class TestRefusals:
             "after=+1",
         ],
     )
-    async def test_an_after_that_is_no_number(self, session, query):
+    async def test_an_after_that_is_not_a_number(self, session, query):
         async with watcher_of(session.pk, query) as watcher:
             error = await watcher.receive_json_from()
 
@@ -203,19 +203,19 @@ class TestTickets:
     def _required(self, settings):
         settings.STREAM_REQUIRE_TICKET = True
 
-    async def test_the_right_one_is_let_in(self, session):
+    async def test_the_right_one_is_accepted(self, session):
         async with watcher_of(session.pk, f"ticket={session.stream_ticket}") as watcher:
             assert (await watcher.receive_json_from())["type"] == "welcome"
 
     @pytest.mark.parametrize("query", ["", "ticket=", "ticket=wrong", "ticket=%F0%9F%8E%AB"])
-    async def test_without_it_nobody_is(self, session, query):
+    async def test_a_missing_or_wrong_one_is_rejected(self, session, query):
         async with watcher_of(session.pk, query) as watcher:
             error = await watcher.receive_json_from()
 
             assert (error["type"], error["code"]) == ("error", "ticket_required")
             assert await close_code(watcher) == 4403
 
-    async def test_another_sessions_ticket_opens_nothing(self, session):
+    async def test_another_sessions_ticket_is_rejected(self, session):
         other = await in_thread(a_silent_session)()
         async with watcher_of(session.pk, f"ticket={other.stream_ticket}") as watcher:
             await watcher.receive_json_from()
@@ -240,7 +240,7 @@ class TestOrigins:
     @pytest.mark.parametrize(
         "origin", [None, b"http://localhost:8000", b"http://LOCALHOST:8000", b"https://our.example"]
     )
-    async def test_our_own_are_let_in(self, session, settings, origin):
+    async def test_own_and_configured_ones_are_accepted(self, session, settings, origin):
         settings.CORS_ALLOWED_ORIGINS = ["https://our.example"]
         headers = [self.HOST] + ([(b"origin", origin)] if origin else [])
         async with watcher_of(session.pk, headers=headers) as watcher:
@@ -250,14 +250,14 @@ class TestOrigins:
         "origin",
         [b"http://evil.example", b"http://localhost:9000", b"null", b"", b"file://localhost:8000"],
     )
-    async def test_foreign_ones_are_not(self, session, origin):
+    async def test_foreign_ones_are_rejected(self, session, origin):
         async with watcher_of(session.pk, headers=[self.HOST, (b"origin", origin)]) as watcher:
             error = await watcher.receive_json_from()
 
             assert (error["type"], error["code"]) == ("error", "foreign_origin")
             assert await close_code(watcher) == 4403
 
-    async def test_a_name_pointed_at_us_is_foreign(self, session):
+    async def test_a_foreign_name_with_our_address_is_rejected(self, session):
         headers = [(b"host", b"evil.example"), (b"origin", b"http://evil.example")]
         async with watcher_of(session.pk, headers=headers) as watcher:
             await watcher.receive_json_from()
@@ -273,14 +273,14 @@ class TestTheEnd:
             assert await seqs(watcher, 2) == [4, 5]
             assert await close_code(watcher) == 4410
 
-    async def test_is_sent_to_a_late_watcher(self, session):
+    async def test_is_sent_to_a_late_client(self, session):
         await in_thread(end)(session)
         async with watcher_of(session.pk) as watcher:
             assert (await watcher.receive_json_from())["type"] == "welcome"
             assert (await watcher.receive_json_from())["type"] == "session_ended"
             assert await close_code(watcher) == 4410
 
-    async def test_leaves_the_whole_stream_to_be_replayed(self, session):
+    async def test_leaves_the_whole_stream_for_replay(self, session):
         await in_thread(end)(session)
         async with watcher_of(session.pk, "after=1") as watcher:
             await watcher.receive_json_from()
@@ -295,7 +295,7 @@ class TestTheEnd:
             assert await close_code(watcher) == 4410
 
     @pytest.mark.parametrize("after", ["5", "77"])
-    async def test_is_all_there_is_for_who_has_seen_it(self, session, after):
+    async def test_closes_at_once_for_a_client_that_has_seen_it(self, session, after):
         await in_thread(end)(session)
         async with watcher_of(session.pk, f"after={after}") as watcher:
             assert (await watcher.receive_json_from())["last_seq"] == 5
@@ -339,7 +339,7 @@ class TestWhatAClientSends:
             await publish_lines(session.pk, log("SYSTEM", "four"))
             assert await seqs(watcher, 1) == [4]
 
-    async def test_a_flood_breaks_nothing(self, session):
+    async def test_a_flood_does_not_interrupt_the_stream(self, session):
         async with watcher_of(session.pk) as watcher:
             await watcher.receive_json_from()
             for _ in range(2000):
