@@ -1,11 +1,11 @@
 """
-How long archiving takes on PostgreSQL, and how much memory, by the number of rows.
+Measures time and memory of archiving and restoring on PostgreSQL, by the number of rows.
 
     DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any python bench/archive.py
 
-Works in a database of its own on that server. Each run is a process of its own, of which the
-system tells the highest memory. The last one is killed again and again before it may finish.
-Everything is then restored, and the whole table compared with what it was before.
+Uses its own database on that server. Each run is a separate process; its peak memory comes from the
+operating system. The last archive run is killed several times before it completes. Then all rows
+are restored, and the whole table is compared with its state before.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main() -> None:
         _work(options.work)
         return
     _create_database()
-    table = Table("rows", "inputs", "", "seconds", "peak memory", "above the start", "files")
+    table = Table("rows", "inputs", "", "seconds", "peak memory", "above start", "files")
     for number in options.rows:
         for row in _measured(number, options.inputs, kills=options.kills):
             table.add_row(*row)
@@ -56,8 +56,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--inputs", type=int, default=4096, help="bytes of inputs a row")
-    parser.add_argument("--kills", type=int, default=5, help="of the run with most rows")
+    parser.add_argument("--inputs", type=int, default=4096, help="bytes of inputs per row")
+    parser.add_argument("--kills", type=int, default=5, help="for the last pair of runs")
     parser.add_argument("--work", choices=["archive", "restore"], help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -70,18 +70,18 @@ def _measured(number: int, inputs: int, *, kills: int) -> list[list[str]]:
             _fill(number, inputs)
             before = _digest()
             for attempt in range(attempts):
-                _killed(after=0.5 + 1.3 * attempt)
+                _run_and_kill(after=0.5 + 1.3 * attempt)
             archived = _run("archive")
             _check(_digest()[0] == 0, "rows are left")
             restored = _run("restore")
-            _check(_digest() == before, "rows were lost, doubled or changed")
-            _check(archived["archived"] == number, "a row is in two files, or in none")
+            _check(_digest() == before, "rows were lost, duplicated or changed")
+            _check(archived["archived"] == number, "a row is in two files or in no file")
             name = f"archive, after {attempts} SIGKILLs" if attempts else "archive"
             rows += [
                 _row(number, inputs, name, archived),
                 _row(number, inputs, "restore", restored),
             ]
-            _forget()
+            _truncate()
         return rows
 
 
@@ -99,7 +99,7 @@ def _row(number: int, inputs: int, name: str, result: dict[str, Any]) -> list[st
 
 
 def _start(work: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - ourselves
+    return subprocess.Popen(  # noqa: S603 - this script
         [sys.executable, __file__, "--work", work], stdout=subprocess.PIPE, env=os.environ
     )
 
@@ -110,20 +110,23 @@ def _run(work: str) -> dict[str, Any]:
     return result
 
 
-def _killed(*, after: float) -> None:
+def _run_and_kill(*, after: float) -> None:
     with _start("archive") as process:
-        _check(process.stdout is not None and process.stdout.readline() == BEGUN, "no start")
+        _check(
+            process.stdout is not None and process.stdout.readline() == BEGUN,
+            "the run did not start",
+        )
         time.sleep(after)
         process.kill()
 
 
-def _check(is_so: bool, otherwise: str) -> None:  # noqa: FBT001
-    if not is_so:
-        sys.exit(f"FAILED: {otherwise}")
+def _check(condition: bool, failure: str) -> None:  # noqa: FBT001
+    if not condition:
+        sys.exit(f"FAILED: {failure}")
 
 
 def _work(work: str) -> None:
-    """In the process that is measured."""
+    """Archive or restore; runs in the measured process."""
     _set_up()
     from lab.archive import jobs
     from lab.archive.restore import restore
@@ -150,7 +153,7 @@ def _work(work: str) -> None:
 
 
 def _memory() -> int:
-    """Return the most memory that this process has had. [KiB]"""
+    """Return the peak memory of this process. [KiB]"""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
@@ -182,18 +185,18 @@ def _fill(number: int, inputs: int) -> None:
     from accounts.testing import a_user
     from lab.models import ExperimentLog
 
-    known = FILL.partition("(")[2].partition("{more}")[0]
-    # Fields that came later: their defaults, as far as they must have one.
-    later = {
+    listed = FILL.partition("(")[2].partition("{more}")[0]
+    # Fields that FILL does not list, if they are required: their defaults.
+    others = {
         field.column: field.get_db_prep_save(field.get_default(), connection)
         for field in ExperimentLog._meta.concrete_fields
-        if not field.null and str(field.column) not in known
+        if not field.null and str(field.column) not in listed
     }
-    more, values = "".join(f", {name}" for name in later), ", %s" * len(later)
+    more, values = "".join(f", {name}" for name in others), ", %s" * len(others)
     with connection.cursor() as cursor:
         cursor.execute(
             FILL.format(more=more, values=values),
-            [a_user().pk, inputs // 32, *later.values(), number],
+            [a_user().pk, inputs // 32, *others.values(), number],
         )
         cursor.execute("ANALYZE lab_experimentlog")
 
@@ -209,7 +212,7 @@ def _digest() -> tuple[Any, ...]:
         return tuple(cursor.fetchone())
 
 
-def _forget() -> None:
+def _truncate() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:

@@ -1,10 +1,11 @@
 """
-What each process keeps in memory: at rest, after sessions and evaluations, with watchers.
+Measures the memory of each process: at rest, after sessions and evaluations, with watchers.
 
     DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any REDIS_URL=redis://127.0.0.1:6379/9 \
         python bench/memory.py
 
-The baseline is the same process at rest, before its first request. Shared pages are divided.
+The baseline is the same process at rest, before its first request. Shared pages are
+counted proportionally (PSS).
 """
 
 import argparse
@@ -25,11 +26,11 @@ def main() -> None:
     options = parser.parse_args()
     with platform() as running:
         steps = {"at rest (baseline)": _resident_memory(running)}
-        session = _use(running, options.sessions)
+        session = _create_sessions(running, options.sessions)
         steps[f"{options.sessions} sessions, evaluated twice"] = _resident_memory(running)
-        steps["… evaluated twice again"] = _again(running, session)
+        steps["… evaluated twice again"] = _evaluate_again(running, session)
         steps[f"{options.watchers} watchers"] = asyncio.run(
-            _watched(running, session[0][0], options.watchers)
+            _with_watchers(running, session[0][0], options.watchers)
         )
         rest = steps["at rest (baseline)"]
     table = Table("MiB, PSS", *rest)
@@ -50,8 +51,8 @@ def _resident_memory(running: Any) -> dict[str, float]:
     }
 
 
-def _use(running: Any, count: int) -> list[tuple[str, str]]:
-    """Open sessions, five a user, and evaluate each twice; return ids and tokens."""
+def _create_sessions(running: Any, count: int) -> list[tuple[str, str]]:
+    """Create sessions, five per user, and evaluate each twice; return ids and tokens."""
     web, opened, token = running.webs[0], [], ""
     for number in range(count):
         if number % 5 == 0:
@@ -67,12 +68,12 @@ def _evaluate(web: Any, opened: list[tuple[str, str]]) -> None:
             web.evaluate(session, token)
 
 
-def _again(running: Any, opened: list[tuple[str, str]]) -> dict[str, float]:
+def _evaluate_again(running: Any, opened: list[tuple[str, str]]) -> dict[str, float]:
     _evaluate(running.webs[0], opened)
     return _resident_memory(running)
 
 
-async def _watched(running: Any, session: str, count: int) -> dict[str, float]:
+async def _with_watchers(running: Any, session: str, count: int) -> dict[str, float]:
     from websockets.asyncio.client import connect
 
     url = f"ws://127.0.0.1:{running.webs[0].port}/api/v1/ws/sandbox/{session}?after=0"

@@ -1,4 +1,4 @@
-"""The platform as compose runs it, for benchmarks, and what its processes use."""
+"""Starts the platform as compose does, and reads CPU time and memory of its processes."""
 
 import os
 import signal
@@ -11,34 +11,36 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TICK = os.sysconf("SC_CLK_TCK")
-LIFTED = {f"THROTTLE_{what}": "1000000/s" for what in ("LOGIN", "LOGIN_ADDRESS", "REGISTER", "API")}
+UNLIMITED = {
+    f"THROTTLE_{what}": "1000000/s" for what in ("LOGIN", "LOGIN_ADDRESS", "REGISTER", "API")
+}
 QUIET = {"LOG_LEVEL": "WARNING", "ACCESS_LOG": "false", "BCRYPT_ROUNDS": "12"}
 
 
 @contextmanager
 def platform() -> Iterator[Any]:
-    """Two webs, two workers, beat and the emulator, in databases of their own, while it is open."""
+    """Run two webs, two workers, beat and the emulator on their own databases."""
     sys.path.insert(0, str(ROOT))
     from spot_optimizer.tests.processes import Processes
 
     if not os.environ.get("DATABASE_URL", "").startswith("postgres"):
-        sys.exit("Set DATABASE_URL and REDIS_URL: PostgreSQL's and Redis's servers to measure on.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # or what we started would outlive us
+        sys.exit("Set DATABASE_URL and REDIS_URL to the PostgreSQL and Redis servers to use.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the processes are stopped
     with (
         tempfile.TemporaryDirectory() as folder,
-        Processes(Path(folder), **LIFTED, **QUIET) as running,
+        Processes(Path(folder), None, **UNLIMITED, **QUIET) as running,
     ):
         yield running
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and its descendants: Celery's worker has children."""
+    """Return the ids of a process and its descendants (a Celery worker has children)."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(inner for child in children for inner in tree(int(child)))]
 
 
 def cpu(pid: int) -> float:
-    """Return what a process and its children have used. [s]"""
+    """Return the CPU time of a process and its descendants. [s]"""
     ticks = 0
     for one in tree(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
@@ -47,7 +49,7 @@ def cpu(pid: int) -> float:
 
 
 def memory(pid: int) -> float:
-    """Return the memory of a process and its children, shared pages divided. [MiB]"""
+    """Return the PSS of a process and its descendants. [MiB]"""
     kib = 0
     for one in tree(pid):
         rollup = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()

@@ -1,11 +1,11 @@
 """
-How many requests one web process answers, how late, and what each costs it in CPU.
+Measures one web process: requests per second, latency, and CPU time per request.
 
     DATABASE_URL=postgresql://postgres@127.0.0.1:5432/any REDIS_URL=redis://127.0.0.1:6379/9 \
         python bench/serving.py
 
-The baseline is `GET /health/live` in the same run: all of the server and all middleware, but no
-query, no user and no serializer. A closed loop of threads, each on one connection kept open.
+The baseline is `GET /health/live` in the same run: the server and all middleware, without a query,
+a user or a serializer. The load is a closed loop of threads, each with one keep-alive connection.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
     from rich.table import Table
 
     options = _options()
-    table = Table("request", "at a time", "a second", "p50 ms", "p99 ms", "CPU ms", "of baseline")
+    table = Table("request", "concurrent", "per second", "p50 ms", "p99 ms", "CPU ms", "ratio")
     with platform() as running:
         web = running.webs[0]
         for workers in options.workers:
@@ -48,17 +48,17 @@ def _options() -> argparse.Namespace:
 
 
 def _requests(web: Any, workers: int) -> dict[str, list[Request]]:
-    """Return for each kind of request one caller for each worker, who is a user of its own."""
+    """Return the callers by kind of request: one per worker, each with its own user."""
     names = [f"bench-{workers}-{number}-{time.time_ns()}" for number in range(workers)]
     tokens = [web.register(name) for name in names]
     sessions = [web.create_session(token) for token in tokens]
     for one, token in zip(sessions, tokens, strict=True):
-        web.evaluate(one["session_id"], token)  # the first one fetches a whole region
+        web.evaluate(one["session_id"], token)  # the first evaluation fetches the data of a region
     evaluate = [f"{API}/sandbox/sessions/{one['session_id']}/evaluate" for one in sessions]
     return {
         BASELINE: [_caller(web, "GET", "/health/live") for _ in tokens],
         "GET profile": [_caller(web, "GET", f"{API}/auth/profile", token) for token in tokens],
-        "POST and DELETE session": [_open_and_end(web, token) for token in tokens],
+        "POST and DELETE session": [_create_and_delete(web, token) for token in tokens],
         "POST evaluate": [
             _caller(web, "POST", path, token) for path, token in zip(evaluate, tokens, strict=True)
         ],
@@ -70,15 +70,15 @@ def _caller(web: Any, method: str, path: str, token: str = "") -> Request:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def request() -> Any:
-        body = {} if method == "POST" else None
-        answer = pool.request(method, path, json=body, headers=headers, retries=False, timeout=60)
-        if answer.status != 200:
-            raise SystemExit(f"{method} {path}: {answer.status} {answer.data[:200]!r}")
+        body: dict[str, Any] | None = {} if method == "POST" else None
+        response = pool.request(method, path, json=body, headers=headers, retries=False, timeout=60)
+        if response.status != 200:
+            raise SystemExit(f"{method} {path}: {response.status} {response.data[:200]!r}")
 
     return request
 
 
-def _open_and_end(web: Any, token: str) -> Request:
+def _create_and_delete(web: Any, token: str) -> Request:
     def request() -> None:
         session = web.create_session(token)
         web.request("DELETE", f"{API}/sandbox/sessions/{session['session_id']}", token=token)
@@ -88,26 +88,32 @@ def _open_and_end(web: Any, token: str) -> Request:
 
 def _measured(requests: list[Request], pid: int, seconds: float) -> tuple[list[str], float]:
     for request in requests:
-        request()  # warm
+        request()  # warm-up
     used, began = cpu(pid), time.perf_counter()
     with ThreadPoolExecutor(len(requests)) as threads:
-        laps = sorted(
-            lap
-            for worker in threads.map(lambda request: _laps(request, began + seconds), requests)
-            for lap in worker
+        durations = sorted(
+            duration
+            for worker in threads.map(
+                lambda request: _durations(request, began + seconds), requests
+            )
+            for duration in worker
         )
     wall, used = time.perf_counter() - began, cpu(pid) - used
-    late = laps[min(len(laps) - 1, len(laps) * 99 // 100)]
-    cells = [f"{len(laps) / wall:.0f}", f"{laps[len(laps) // 2] * 1000:.1f}", f"{late * 1000:.1f}"]
-    return cells, used * 1000 / len(laps)
+    p99 = durations[min(len(durations) - 1, len(durations) * 99 // 100)]
+    cells = [
+        f"{len(durations) / wall:.0f}",
+        f"{durations[len(durations) // 2] * 1000:.1f}",
+        f"{p99 * 1000:.1f}",
+    ]
+    return cells, used * 1000 / len(durations)
 
 
-def _laps(request: Request, until: float) -> list[float]:
-    laps = []
+def _durations(request: Request, until: float) -> list[float]:
+    durations = []
     while (began := time.perf_counter()) < until:
         request()
-        laps.append(time.perf_counter() - began)
-    return laps
+        durations.append(time.perf_counter() - began)
+    return durations
 
 
 if __name__ == "__main__":
