@@ -8,7 +8,9 @@ from rest_framework.test import APIClient
 from accounts.testing import a_user, signed_in
 from lab.api.urls import urlpatterns
 from lab.models import ConfigChange, ExperimentLog, InstanceConfig, ModelRegistry, StageChange
+from lab.queries import get_own_config
 from lab.testing import INSTANCE, a_challenger, a_config
+from spot_optimizer.errors import Missing
 
 UNKNOWN_ID = "0f6a9f0e-6c1d-4d0e-9a57-3f1f2f1e8d11"
 
@@ -24,7 +26,7 @@ def the_champion():
 
 
 def a_researcher(role="lab"):
-    """Return the client of somebody who has a session for the instance."""
+    """Return the client of a user who has a session for the instance."""
     owner = a_user(role)
     a_config(owner=owner)
     return signed_in(owner)
@@ -43,12 +45,12 @@ def to_stage(client, model, stage):
     return client.post(f"{LAB}/models/{model.pk}/stage", {"stage": stage}, format="json")
 
 
-class TestWhoMayWhat:
+class TestPermissions:
     OF_AN_INSTANCE = ["pipeline-status/{instance}", "config/{instance}", "experiments/{instance}"]
     READS = ["models", "models/{model}", *OF_AN_INSTANCE]
     WRITES = ["assign-model", "config/{instance}", "models/{model}/stage"]
 
-    def test_the_tables_below_name_every_address(self):
+    def test_the_lists_above_have_every_url(self):
         known = {
             str(each.pattern)
             .replace("<uuid:model_id>", "{model}")
@@ -70,7 +72,7 @@ class TestWhoMayWhat:
         ]
 
     @pytest.mark.parametrize("path", READS)
-    def test_nobody_reads_nothing(self, path):
+    def test_reading_requires_a_signed_in_user(self, path):
         assert self.queries(APIClient(), path) == 401
 
     @pytest.mark.parametrize("path", READS)
@@ -80,17 +82,17 @@ class TestWhoMayWhat:
 
     @pytest.mark.parametrize("path", OF_AN_INSTANCE)
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
-    def test_no_role_reads_of_somebody_elses_instance(self, path, role):
+    def test_no_role_reads_an_instance_of_another_user(self, path, role):
         a_config()
 
         assert self.queries(signed_in(a_user(role)), path) == 404
 
-    def test_nobody_writes_nothing(self):
+    def test_writing_requires_a_signed_in_user(self):
         a_config()
 
         assert self.written(APIClient()) == [401, 401, 401]
 
-    def test_a_user_writes_nothing(self):
+    def test_a_user_may_not_write(self):
         client = a_researcher("user")
 
         assert self.written(client) == [403, 403, 403]
@@ -103,7 +105,7 @@ class TestWhoMayWhat:
         assert self.written(a_researcher(role)) == [200, 200, 200]
 
     @pytest.mark.parametrize("role", ["lab", "admin"])
-    def test_nobody_writes_for_somebody_elses_instance(self, role):
+    def test_no_role_writes_an_instance_of_another_user(self, role):
         config = a_config()
         client = signed_in(a_user(role))
 
@@ -162,7 +164,7 @@ class TestAssigning:
             ({"instance_id": INSTANCE, "model_id": "x"}, 400),
             ({"instance_id": INSTANCE, "model_id": None}, 400),
             ({"instance_id": INSTANCE, "model_id": UNKNOWN_ID}, 404),
-            ({"instance_id": "i-of-nobody", "model_id": UNKNOWN_ID}, 404),
+            ({"instance_id": "i-unknown", "model_id": UNKNOWN_ID}, 404),
             ({"instance_id": "i" * 65, "model_id": UNKNOWN_ID}, 400),
             ({"instance_id": "\0", "model_id": UNKNOWN_ID}, 400),
             ({"instance_id": "\ud800", "model_id": UNKNOWN_ID}, 400),
@@ -171,7 +173,7 @@ class TestAssigning:
             ("x", 400),
         ],
     )
-    def test_nonsense_is_refused(self, body, status):
+    def test_an_invalid_body_is_refused(self, body, status):
         answer = a_researcher().post(
             f"{LAB}/assign-model", json.dumps(body), content_type="application/json"
         )
@@ -180,7 +182,7 @@ class TestAssigning:
 
 
 class TestPipelineStatus:
-    def test_names_all_stages_and_the_parts_that_can_be_switched(self):
+    def test_has_all_stages_and_the_parts_that_can_be_switched(self):
         status = a_researcher("user").get(f"{LAB}/pipeline-status/{INSTANCE}").json()
 
         assert list(status) == [
@@ -240,7 +242,7 @@ class TestConfig:
             "aws_region": "us-east-1",
         }
 
-    def test_what_is_read_may_be_put_back(self):
+    def test_the_body_of_a_get_may_be_put(self):
         client = a_researcher()
         assign(client, a_challenger())
         config = client.get(CONFIG).json()
@@ -251,7 +253,7 @@ class TestConfig:
         assert answer.json() == config
         assert ConfigChange.objects.count() == changes
 
-    def test_what_is_left_out_stays(self):
+    def test_omitted_fields_are_unchanged(self):
         client, model = a_researcher(), a_challenger()
         assign(client, model)
 
@@ -261,7 +263,7 @@ class TestConfig:
         assert config["assigned_model_id"] == str(model.pk)
         assert config["enable_family_stress"] is False
 
-    def test_cluster_full_brings_all_stages_back_and_ends_the_assignment(self):
+    def test_cluster_full_enables_all_stages_and_ends_the_assignment(self):
         client = a_researcher()
         assign(client, a_challenger())
         put(client, enable_family_stress=False, enable_right_sizing=False)
@@ -302,7 +304,7 @@ class TestConfig:
             ({"instance_id": "i-another"}, "instance_id"),
         ],
     )
-    def test_nonsense_is_refused_by_name_and_changes_nothing(self, fields, named):
+    def test_an_invalid_field_is_named_and_changes_nothing(self, fields, named):
         client = a_researcher()
         before = client.get(CONFIG).json()
 
@@ -314,12 +316,19 @@ class TestConfig:
     def test_an_unknown_model_is_not_found(self):
         assert put(a_researcher(), assigned_model_id=str(uuid4())).status_code == 404
 
-    @pytest.mark.parametrize("instance_id", ["i-nobody", "i" * 65, "%00", "%F0%9F%92%A9", "%FF"])
+    @pytest.mark.parametrize("instance_id", ["i-unknown", "i" * 65, "%00", "%F0%9F%92%A9", "%FF"])
     @pytest.mark.parametrize("path", ["config", "pipeline-status", "experiments"])
-    def test_an_instance_nobody_has_is_not_found(self, path, instance_id):
+    def test_an_unknown_instance_is_not_found(self, path, instance_id):
         answer = a_researcher().get(f"{LAB}/{path}/{instance_id}")
 
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+    def test_an_id_with_a_nul_is_not_sent_to_the_database(self, django_assert_num_queries):
+        owner = a_user()
+
+        # PostgreSQL rejects a NUL in a parameter, SQLite does not.
+        with django_assert_num_queries(0), pytest.raises(Missing):
+            get_own_config(owner=owner, instance_id="i-\0")
 
     def test_every_change_is_stored_with_user_time_before_and_after(self):
         client = a_researcher()
@@ -352,7 +361,7 @@ class TestExperiments:
         assert "inputs" not in first["results"][0]
 
     @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x"])
-    def test_a_bad_page_is_refused(self, query):
+    def test_an_invalid_page_is_refused(self, query):
         assert a_researcher().get(f"{LAB}/experiments/{INSTANCE}?{query}").status_code == 400
 
     def test_of_another_owner_are_not_found(self):
