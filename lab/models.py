@@ -166,7 +166,7 @@ class ExperimentLog(models.Model):
     model_name = models.CharField(max_length=255, default="")
     model_version = models.CharField(max_length=50, default="")
     model_fallback = models.JSONField(
-        null=True, help_text="Which model was wanted, and why another was asked."
+        null=True, help_text="The preferred model, and why another was used."
     )
     pipeline_mode = models.CharField(max_length=16)
     decision = models.CharField(max_length=8)

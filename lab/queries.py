@@ -1,4 +1,4 @@
-"""Reads models, configs and experiments. Nothing here writes."""
+"""Read-only queries for models, configs and experiments."""
 
 from uuid import UUID
 

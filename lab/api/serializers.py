@@ -44,7 +44,7 @@ class ModelOut(serializers.ModelSerializer):
 
 
 class ConfigIn(serializers.Serializer):
-    """Every field may be left out; what comes back from a GET may be sent as it is."""
+    """All fields are optional; the body of a GET response is valid input."""
 
     instance_id = Text(required=False)
     pipeline_mode = Choice(InstanceConfig.PipelineMode.choices, required=False)
@@ -57,7 +57,7 @@ class ConfigIn(serializers.Serializer):
 
     def validate_instance_id(self, given: str) -> str:
         if given != self.context["instance_id"]:
-            raise serializers.ValidationError("It is not the instance of this address.")
+            raise serializers.ValidationError("It differs from the instance in the URL.")
         return given
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -98,8 +98,8 @@ class PartOut(serializers.Serializer):
 
 
 class RiskPartOut(PartOut):
-    model = serializers.JSONField(help_text="Which will be asked: id, name and version.")
-    model_fallback = serializers.JSONField(help_text="Which was wanted, and why it is not asked.")
+    model = serializers.JSONField(help_text="The model that will be used: id, name and version.")
+    model_fallback = serializers.JSONField(help_text="The preferred model, and why it is not used.")
 
 
 class PipelineStatusOut(serializers.Serializer):

@@ -19,7 +19,7 @@ from spot_optimizer.api.schema import ErrorOut
 
 
 class LabView(APIView):
-    # Whoever is signed in reads; the lab and admins write. (A docstring would be in the schema.)
+    # All signed-in users read; researchers and admins write. (A docstring would be in the schema.)
 
     def get_permissions(self) -> list[Any]:
         if self.request.method in SAFE_METHODS:

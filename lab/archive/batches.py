@@ -168,7 +168,7 @@ def _delete_archived(archive: Archive, file: IO[bytes], now: datetime) -> int:
     if state == State.FINISHED and not deleted:
         return 0
     if deleted != archive.rows or state == State.DISCARDED:
-        raise FileOutdated(f"{archive.name} holds rows that are no longer here.")
+        raise FileOutdated(f"{archive.name} holds rows that are no longer in the table.")
     Archive.objects.filter(pk=archive.pk).update(state=State.FINISHED, kept_at=now)
     return deleted
 

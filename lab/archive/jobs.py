@@ -14,8 +14,8 @@ from spot_optimizer.aws.deadline import Deadline
 logger = logging.getLogger(__name__)
 
 TIME_LIMIT = 30 * 60.0  # [s] below the broker's visibility timeout; the next run continues
-ABANDONED_AFTER = timedelta(hours=1)  # longer than any run lasts
-MAX_FAILURES = 3  # then the storage is unavailable, and a fourth attempt would fail too
+ABANDONED_AFTER = timedelta(hours=1)  # longer than any run
+MAX_FAILURES = 3  # in a run; more attempts would probably fail too
 
 
 class ArchiveRun(NamedTuple):
@@ -59,7 +59,7 @@ def _resume(run: ArchiveRun, *, now: datetime) -> ArchiveRun:
             run = run.with_file(batches.finish(archive, now=now))
         except (batches.FileDamaged, batches.FileOutdated) as refusal:
             logger.info("archive: not finished, its rows are archived again: %s", refusal)
-            # A young file may be one that a concurrent run is writing.
+            # A recent file may be one that a concurrent run is still writing.
             if archive.created_at <= now - ABANDONED_AFTER:
                 batches.discard(archive)
         except Exception:

@@ -1,7 +1,7 @@
 """
 Reads and writes experiment logs as Parquet.
 
-The columns follow from the model, so that a new field is archived without a change here. A field
+The columns are derived from the model, so a new field is archived without a change here. A field
 without an exact Parquet type is stored as Django serializes it to text; JSON stays JSON.
 """
 
@@ -112,7 +112,7 @@ def unknown_columns(file: IO[bytes]) -> list[str]:
 
 
 def _stored(field: Column) -> Column:
-    """Return the field whose type the column has: of a foreign key, its target."""
+    """Return the field that defines the column's type: for a foreign key, its target."""
     return _stored(field.target_field) if isinstance(field, models.ForeignKey) else field
 
 

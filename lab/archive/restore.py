@@ -86,7 +86,7 @@ def _restore(file: IO[bytes], now: datetime) -> Restored:
     try:
         if unknown := parquet.unknown_columns(file):
             raise ArchiveUnreadable(
-                f"Experiment logs have no {', '.join(unknown)} any more. Nothing was restored."
+                f"The model no longer has the columns {', '.join(unknown)}. Nothing was restored."
             )
         for group in parquet.read(file):
             total = total.plus(_restore_group(group, now))

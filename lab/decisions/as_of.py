@@ -20,11 +20,11 @@ def decide_as_of(
     *, instance_type: str, zone: str, region: str, purchase: str, at: datetime
 ) -> dict[str, Any]:
     """
-    Return the decision for a Linux machine on what the market store knew at a past time.
+    Return the decision for a Linux machine on the market data stored for a past time.
 
-    With the default config, preferences and costs, without a signal from AWS.
+    It uses the default config, preferences and costs, and no signal from AWS.
 
-    :raises Missing: the store has no facts of the type, or no prices in the zone
+    :raises Missing: no facts of the type or no prices in the zone are stored
     :raises NoPrices: the price of the machine itself, or of any comparable pool, is unknown
     :raises ModelUnusable: no model can be used
     """

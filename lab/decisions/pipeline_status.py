@@ -1,4 +1,4 @@
-"""What a config means to the pipeline."""
+"""The status of each pipeline stage under a config."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from lab.registry.artifacts import ModelUnusable
 from lab.registry.selection import model_for
 from spot_optimizer.engine.stages import Stage
 
-BIN_PACKING = "Shares a larger machine's price among the copies it could host; a part of ranking."
-FAMILY_STRESS = "Tells the model how strained the prices of a family are; a part of risk."
+BIN_PACKING = "Divides a larger machine's price by the copies that it could host; part of ranking."
+FAMILY_STRESS = "Passes the price stress of each family to the model; part of risk."
 
 
 def pipeline_status(config: InstanceConfig) -> dict[str, Any]:
     """
     Return what each stage of an instance's next evaluation will do.
 
-    ``advisor`` and the height of ``safety_gate`` are each session's own preferences.
+    ``advisor`` and the threshold of ``safety_gate`` are preferences of each session.
     """
     stages = stages_of(config)
     status = {stage.value: _part("active", stage.description) for stage in Stage}
@@ -32,7 +32,7 @@ def pipeline_status(config: InstanceConfig) -> dict[str, Any]:
     }
 
 
-def _active(is_on: bool) -> str:  # noqa: FBT001  # the one thing it says
+def _active(is_on: bool) -> str:  # noqa: FBT001
     return "active" if is_on else "disabled"
 
 

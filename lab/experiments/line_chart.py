@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 480, 160
 STEPS = 4
-MARK = 4  # half a mark's width
+MARK = 4  # half the width of a mark
 
 
 class Value(NamedTuple):
@@ -97,7 +97,7 @@ def _short(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
-# Relative to a mark's center: circle, square, triangle, diamond. Lines differ by more than color.
+# Relative to a mark's center: circle, square, triangle, diamond; not all users see the colors.
 MARKS = (
     f"m-{MARK} 0a{MARK} {MARK} 0 1 0 {2 * MARK} 0a{MARK} {MARK} 0 1 0-{2 * MARK} 0z",
     f"m-{MARK}-{MARK}h{2 * MARK}v{2 * MARK}h-{2 * MARK}z",

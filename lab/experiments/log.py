@@ -56,7 +56,7 @@ def log_experiment(
 
 
 def numbers_of(outcome: Decision) -> dict[str, Any]:
-    """Return what a decision rests on, and what a replay has to find again."""
+    """Return the numbers of a decision that a replay must reproduce."""
     return {
         "crash_probability": outcome.crash_probability,
         "current": _pool(outcome, outcome.current),
@@ -77,14 +77,13 @@ def numbers_of(outcome: Decision) -> dict[str, Any]:
 
 def replay(experiment: ExperimentLog) -> list[Difference]:
     """
-    Run an experiment's inputs through the engine again, and return what differs: nothing, if all
-    is well.
+    Run an experiment's inputs through the engine again, and return the values that differ.
     """
     try:
         inputs = deserialize_inputs(zlib.decompress(experiment.inputs))
         outcome = pipeline.decide(inputs)
     except (ValueError, zlib.error) as error:
-        return [Difference("inputs", "a decision's inputs", f"nothing to decide on: {error}")]
+        return [Difference("inputs", "a decision's inputs", f"invalid: {error}")]
     found = {
         "inputs_hash": inputs_hash(inputs),
         "decision": outcome.action,

@@ -152,7 +152,7 @@ def _tick(number: float) -> str:
 def _description(title: str, unit: str, values: Sequence[Value]) -> str:
     numbers = [value.y for value in values if value.y is not None]
     if not numbers:
-        return f"{title}: no experiment has it."
+        return f"{title}: no values."
     return (
         f"{title} over {len(numbers)} experiments, from the oldest to the newest: between "
         f"{_tick(min(numbers))} and {_tick(max(numbers))} {unit}, newest {_tick(numbers[-1])}."

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             model_name="experimentlog",
             name="model_fallback",
             field=models.JSONField(
-                help_text="Which model was wanted, and why another was asked.", null=True
+                help_text="The preferred model, and why another was used.", null=True
             ),
         ),
         migrations.AddField(

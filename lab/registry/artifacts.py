@@ -1,8 +1,8 @@
 """
 Loads models from artifacts: validated JSON parameters, never code.
 
-An artifact's address is ``stored:<sha256>`` (in the database), ``package:<file>`` (shipped with the
-platform), or a path.
+The address of an artifact is ``stored:<sha256>`` (in the database), ``package:<file>`` (shipped
+with the platform), or a path.
 """
 
 import hashlib
@@ -100,7 +100,7 @@ def load_registered(entry: ModelRegistry) -> LoadedModel:
         raise ModelUnusable(f"The artifact of {entry} is not the registered one: checksums differ.")
     checked = check(content, name=str(entry))
     if checked.feature_names != entry.feature_names:
-        raise ModelUnusable(f"The artifact of {entry} has other features than the registry says.")
+        raise ModelUnusable(f"The artifact of {entry} has other features than the registered ones.")
     return LoadedModel(checked.model, str(entry.pk), entry.name, entry.version, sha256)
 
 

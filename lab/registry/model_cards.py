@@ -1,4 +1,4 @@
-"""The registered models for the page: scores comparison with the champion's, limits, lineage."""
+"""The registered models for the page: scores compared with the champion's, limits, lineage."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ MEASURES = (
     Measure(
         "brier_skill",
         "Brier skill",
-        "How much closer it comes than a forecast of the mean. 0 is no better, below 0 is worse.",
+        "The improvement over a forecast of the mean. 0 is no better, below 0 is worse.",
     ),
     Measure(
         "auc",
@@ -141,7 +141,7 @@ def _score(measure: Measure, values: dict[str, Any], rivals: dict[str, Any]) -> 
     if rival is None:
         return score
     champion = measure.formatted(rival)
-    # Scores that are displayed alike are the same.
+    # Scores with the same displayed text count as the same.
     if text == champion:
         return score._replace(champion=champion, verdict="same")
     is_better = (value < rival) == measure.is_better_low

@@ -10,7 +10,7 @@ from lab.registry.artifacts import LoadedModel, ModelUnusable, load_file, load_r
 
 
 class ModelChoice(NamedTuple):
-    """The chosen model; ``fallback`` names the model that was wanted and why it is not used."""
+    """The chosen model; ``fallback`` names the preferred model and why it is not used."""
 
     model: LoadedModel
     fallback: dict[str, Any] | None = None
@@ -39,11 +39,11 @@ def model_for(config: InstanceConfig, *, requested: ModelRegistry | None = None)
     raise ModelUnusable(" ".join(reasons) or "No model is champion. Promote one in the registry.")
 
 
-def _candidates(wanted: ModelRegistry | None) -> list[ModelRegistry | Path]:
+def _candidates(preferred: ModelRegistry | None) -> list[ModelRegistry | Path]:
     """Return the models to try in order; a path is a local file."""
     champion = ModelRegistry.objects.filter(stage=ModelRegistry.Stage.CHAMPION).first()
     local = Path(settings.RISK_MODEL_PATH) if settings.RISK_MODEL_PATH else None
-    candidates = [wanted, local, None if champion == wanted else champion]
+    candidates = [preferred, local, None if champion == preferred else champion]
     return [candidate for candidate in candidates if candidate is not None]
 
 

@@ -5,7 +5,7 @@ from lab.archive import batches
 
 @pytest.fixture
 def folder(settings, tmp_path):
-    """The archive's folder, of this test alone."""
+    """The archive's folder, one per test."""
     there = tmp_path / "archive"
     settings.STORAGES = settings.STORAGES | {
         "archive": {
@@ -18,5 +18,5 @@ def folder(settings, tmp_path):
 
 @pytest.fixture
 def small_files(monkeypatch):
-    """Ten rows a file, so that a few rows make several."""
+    """Files of ten rows, so that a few rows make several files."""
     monkeypatch.setattr(batches, "FILE_ROWS", 10)

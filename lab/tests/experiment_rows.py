@@ -54,7 +54,7 @@ def fields_of(log):
 
 
 def archived(folder):
-    """Return the rows of all kept files, by id; fail on a duplicate."""
+    """Return the rows of all finished files, by id; fail on a duplicate."""
     rows = {}
     for archive in Archive.objects.filter(state="kept"):
         with (folder / archive.name).open("rb") as file:

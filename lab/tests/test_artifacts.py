@@ -17,7 +17,7 @@ def changed(**fields):
     return json.dumps(json.loads(an_artifact()) | fields).encode()
 
 
-# What somebody may hand in, and a word of the refusal that says what is wrong with it.
+# Invalid artifacts, each with a part of its error message.
 BROKEN = {
     "nothing": (b"", "not JSON"),
     "a pickle": (b"\x80\x04\x95\x0f\x00\x00\x00\x00\x00\x00\x00.", "not JSON"),
@@ -47,7 +47,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("content", "message"), BROKEN.values(), ids=BROKEN)
-class TestWhatIsNoModel:
+class TestInvalidArtifact:
     def test_is_refused_and_nothing_is_stored(self, content, message):
         with pytest.raises(services.UnsafeArtifact, match=message) as refusal:
             services.register_model(content=content, name="bad", version="1", by=None, now=NOON)
@@ -56,7 +56,7 @@ class TestWhatIsNoModel:
         assert not ModelRegistry.objects.filter(name="bad").exists()
         assert not Artifact.objects.exists()
 
-    def test_is_not_loaded_if_it_got_in_the_place_of_one(self, content, message):
+    def test_is_not_loaded_in_place_of_the_registered_bytes(self, content, message):
         model = a_challenger()
         Artifact.objects.update(content=content)
 
@@ -100,7 +100,7 @@ class TestRegistering:
 
         assert Artifact.objects.count() == 1
 
-    def test_what_migrations_registered_is_what_registering_gives(self):
+    def test_migrations_register_the_same_fields_as_the_service(self):
         for model in ModelRegistry.objects.all():
             fields = registration(
                 content=read(model.artifact),
@@ -131,7 +131,7 @@ class TestLoading:
         with pytest.raises(ModelUnusable, match=message):
             load_registered(model)
 
-    def test_one_byte_that_changed_is_noticed(self):
+    def test_one_changed_byte_is_detected(self):
         model = a_challenger()
         content = bytearray(Artifact.objects.get().content)
         content[-1] ^= 1

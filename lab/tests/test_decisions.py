@@ -1,4 +1,4 @@
-"""Decisions on stored history, and the one place where the engine's inputs are built."""
+"""Decisions on stored history, and the construction of the engine's inputs."""
 
 import pytest
 
@@ -34,7 +34,7 @@ class TestBuildInputs:
         assert inputs.preferences == Preferences()
         assert inputs.costs == Costs()
 
-    def test_every_switch_of_a_config_reaches_the_engine(self):
+    def test_every_switch_of_a_config_is_passed_to_the_engine(self):
         switches = {
             "pipeline_mode": "SINGLE_LINEAR",
             "enable_right_sizing": False,
@@ -88,7 +88,7 @@ class TestDecideAsOf:
         assert [step["stage"] for step in body["trace"]] == list(Stage)
         assert all(step["ms"] >= 0 for step in body["trace"])
 
-    def test_twice_is_equal(self):
+    def test_a_repeated_decision_is_equal(self):
         first, second = self.decide(), self.decide()
         for step in first["trace"] + second["trace"]:
             del step["ms"]
@@ -103,6 +103,6 @@ class TestDecideAsOf:
         with pytest.raises(Missing, match="No prices in use1-az6 are stored, only in use1-az1, us"):
             self.decide(zone="use1-az6")
 
-    def test_before_the_first_price_nothing_is_known(self):
+    def test_a_time_before_the_first_price_is_an_error(self):
         with pytest.raises(NoPrices):
             self.decide(at=NOON.replace(year=2020))

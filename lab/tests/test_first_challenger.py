@@ -1,4 +1,4 @@
-"""The challenger that ships: registered as it is, and fitted anew where the data is at hand."""
+"""The shipped challenger: its registration, and a new fit where the data is available."""
 
 import json
 

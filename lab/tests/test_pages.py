@@ -35,7 +35,7 @@ def a_browser(role="user", *, has_instance=True, user=None):
 
 
 def text_of(answer):
-    """Return what a person reads of a page."""
+    """Return the visible text of a page."""
     body = re.sub(r"<(style|script).*?</\1>", "", answer.content.decode(), flags=re.DOTALL)
     texts = unescape(strip_tags(body.replace("<", " <"))).split()
     return re.sub(r" ([.,:;])", r"\1", " ".join(texts))
@@ -65,27 +65,27 @@ def log(client, count, **fields):
     return experiments(count, owner=client.user, **defaults | fields)
 
 
-class TestWhoSeesWhat:
+class TestAccess:
     @pytest.mark.parametrize("path", ["/lab", PAGE])
-    def test_nobody_who_is_not_signed_in(self, client, path):
+    def test_requires_a_signed_in_user(self, client, path):
         answer = client.get(path)
 
         assert answer.status_code == 302
         assert answer["Location"].startswith("/sign-in?next=/lab")
 
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
-    def test_an_instance_of_somebody_else_is_a_404_like_one_that_is_not_there(self, role):
+    def test_an_instance_of_another_user_is_a_404_like_an_unknown_one(self, role):
         a_browser()
         client = a_browser(role, has_instance=False)
 
-        foreign, unknown = client.get(PAGE), client.get("/lab/instances/i-nobody")
+        foreign, unknown = client.get(PAGE), client.get("/lab/instances/i-unknown")
 
         assert (foreign.status_code, unknown.status_code) == (404, 404)
         assert text_of(foreign) == text_of(unknown)
         assert "You never had a session for this instance" in text_of(foreign)
 
     @pytest.mark.parametrize("name", ["%00", "a" * 500, "%F0%9F%92%A9", "..%2Fmodels"])
-    def test_an_id_that_can_be_none_is_a_404(self, name):
+    def test_an_invalid_id_is_a_404(self, name):
         assert a_browser("lab").get(f"/lab/instances/{name}").status_code == 404
 
     def test_a_user_reads_and_sees_which_role_may_change(self):
@@ -105,7 +105,7 @@ class TestWhoSeesWhat:
             (f"{PAGE}/config", {"pipeline_mode": "SINGLE_LINEAR"}),
         ],
     )
-    def test_a_user_changes_nothing_by_hand_either(self, path, body):
+    def test_a_users_own_post_requests_change_nothing(self, path, body):
         client, model = a_browser("user"), the("challenger")
         body = {name: value.format(model=model.pk) for name, value in body.items()}
 
@@ -123,7 +123,7 @@ class TestWhoSeesWhat:
         assert "mover-of-models" in text_of(a_browser("lab").get("/lab"))
         assert "mover-of-models" not in text_of(a_browser("user").get("/lab"))
 
-    def test_a_change_needs_the_forms_own_token(self):
+    def test_a_change_needs_a_csrf_token(self):
         client = a_browser("lab")
         client.handler.enforce_csrf_checks = True
 
@@ -134,7 +134,7 @@ class TestWhoSeesWhat:
 
 
 class TestModels:
-    def test_are_shown_with_figures_beside_the_champions_and_their_limits(self):
+    def test_are_shown_with_scores_beside_the_champions_and_their_limits(self):
         page = text_of(a_browser().get("/lab"))
 
         assert "advisor-prior 1" in page
@@ -153,7 +153,7 @@ class TestModels:
         assert "home-made" in page
         assert "No metrics are registered for this model" in page
 
-    def test_show_figures_of_periods_that_nobody_has_named(self):
+    def test_show_scores_of_periods_without_a_title(self):
         figures = {"autumn_of_2027": {"auc": 0.5, "brier_skill": None}, "note": "by hand"}
         a_challenger(
             metrics=figures, lineage={"source": ["a", "b"], "learned_from": {"rows": 1000}}
@@ -164,7 +164,7 @@ class TestModels:
         assert "Autumn of 2027" in page
         assert "Learned from: Rows 1,000" in page
 
-    def test_with_figures_that_are_none_leave_them_out(self):
+    def test_omit_scores_that_are_not_numbers(self):
         a_challenger(metrics={"next_month": {"auc": "high", "brier_skill": [1]}, "held_back": None})
 
         page = text_of(a_browser().get("/lab"))
@@ -195,7 +195,7 @@ class TestModels:
         assert the("challenger") == model
 
     @pytest.mark.parametrize("stage", ["", "king", "\0"])
-    def test_a_stage_that_is_none_is_refused(self, stage):
+    def test_an_unknown_stage_is_refused(self, stage):
         answer = a_browser("lab").post(
             f"/lab/models/{the('challenger').pk}/stage", {"stage": stage}
         )
@@ -203,7 +203,7 @@ class TestModels:
         assert answer.status_code == 400
         assert "Choose one of champion, challenger, archived." in text_of(answer)
 
-    def test_one_that_is_not_there_is_a_404(self):
+    def test_an_unknown_one_is_a_404(self):
         answer = a_browser("lab").post(f"/lab/models/{uuid4()}/stage", {"stage": "champion"})
 
         assert answer.status_code == 404
@@ -217,7 +217,7 @@ class TestModels:
         assert "secret-place" not in page
 
 
-class TestOnesInstances:
+class TestInstanceList:
     def test_are_listed_with_their_last_decision(self):
         client = a_browser()
         log(client, 3, decision="DRAIN")
@@ -243,7 +243,7 @@ class TestOnesInstances:
 
         assert _queries_of(client) == with_one
 
-    def test_come_in_pages(self):
+    def test_are_paged(self):
         client = a_browser()
         for number in range(25):
             a_config(owner=client.user, instance_id=f"i-number-{number}")
@@ -255,7 +255,7 @@ class TestOnesInstances:
         assert {*re.findall(r"i-number-\d+", first + last)} == {f"i-number-{n}" for n in range(25)}
 
     @pytest.mark.parametrize("page", ["0", "-1", "99999999999999999999", "two", "%00", ""])
-    def test_a_page_that_is_none_is_the_nearest(self, page):
+    def test_an_invalid_page_number_shows_the_nearest(self, page):
         client = a_browser()
 
         assert client.get(f"/lab?page={page}").status_code == 200
@@ -384,7 +384,7 @@ class TestExperiments:
         assert "STAY 3.2 % $0.00" in page
         assert page.index(f"manage.py replay {newer}") < page.index(f"manage.py replay {older}")
 
-    def test_come_in_pages_of_twenty(self):
+    def test_are_shown_twenty_a_page(self):
         client = a_browser()
         logged = log(client, 45)
 
@@ -394,13 +394,13 @@ class TestExperiments:
         assert [len(each) for each in found] == [20, 20, 5]
         assert {each for page in found for each in page} == {str(pk) for pk in logged}
 
-    def test_of_others_are_not_among_them(self):
+    def test_of_other_users_are_not_listed(self):
         client = a_browser()
         foreign = log(a_browser(), 1)
 
         assert str(next(iter(foreign))) not in text_of(client.get(PAGE))
 
-    def test_are_summed_up_for_each_model(self):
+    def test_are_summarized_for_each_model(self):
         client = a_browser()
         log(client, 2, decision="STAY", numbers=numbers(0.02, 0.0))
         log(client, 1, since=NOON, model_name="rival", numbers=numbers(0.04, 30.0))
@@ -425,7 +425,7 @@ class TestExperiments:
         assert page.count('class="mark"') == 2 * 4 + 2  # two charts, and the models' keys
         assert "<title>rival 1, 2 Nov, 12:00: 4 %</title>" in page
 
-    def test_that_do_not_know_a_number_leave_a_gap_and_no_error(self):
+    def test_a_missing_number_leaves_a_gap(self):
         client = a_browser()
         log(client, 2, numbers={})
         log(client, 1, numbers=numbers(None, None), milliseconds={})
@@ -433,7 +433,7 @@ class TestExperiments:
         page = client.get(PAGE)
 
         assert page.status_code == 200
-        assert "Projected savings: no experiment has it." in page.content.decode()
+        assert "Projected savings: no values." in page.content.decode()
         assert f"advisor-prior 1 3 3 of 3 {UNKNOWN} {UNKNOWN}" in text_of(page)
 
     def test_without_any_the_page_explains_the_next_step(self):
@@ -448,7 +448,7 @@ class TestExperiments:
 
         assert "advisor-prior 1 instead of lost 7" in text_of(client.get(PAGE))
 
-    def test_a_hostile_name_stays_a_name(self):
+    def test_a_model_name_is_escaped(self):
         client = a_browser()
         log(client, 1, model_name="<script>alert(1)</script>", since=NOON - timedelta(days=1))
 
@@ -456,7 +456,7 @@ class TestExperiments:
 
 
 @pytest.mark.parametrize("role", ["user", "lab"])
-def test_the_strict_policy_finds_nothing_inline(role):
+def test_pages_have_no_inline_scripts_or_styles(role):
     client = a_browser(role)
     log(client, 2)
 

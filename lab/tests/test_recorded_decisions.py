@@ -1,9 +1,8 @@
 """
-Forty decisions recorded in an earlier release come out equal to the byte.
+Forty decisions recorded in an earlier release must be equal byte for byte.
 
-Between them they have every action, cause, rejection reason, setting and kind of model. Whoever
-changes a number or a sentence on purpose records them again: stored experiments replay differently
-from then on.
+Together they have every action, cause, rejection reason, setting and kind of model. After an
+intended change of a number or text, record them again; stored experiments then replay differently.
 """
 
 import gzip

@@ -28,7 +28,7 @@ def a_model():
 
 
 def an_archive(number=3, **fields):
-    """Store some experiments and archive them; return the file's row and what was stored."""
+    """Store and archive some experiments; return the file's row and the stored fields."""
     rows = experiments(number, **fields)
     jobs.cleanup_old_experiment_logs(now=NOON)
     assert stored() == {}
@@ -53,7 +53,7 @@ class TestRestore:
         assert restore(archive.name, now=NOON) == Restored(0, 3, 0, {})
         assert stored() == rows
 
-    def test_adds_what_is_missing_and_leaves_the_rest_alone(self, folder):
+    def test_adds_missing_rows_and_does_not_change_the_others(self, folder):
         archive, rows = an_archive()
         restore(archive.name, now=NOON)
         one, other, _ = rows

@@ -24,9 +24,9 @@ from spot_optimizer.engine.hazard.logistic import MARKET_FEATURES
 
 NOON = datetime(2022, 3, 1, 12, tzinfo=UTC)
 NAMES = ("c5.large", "m5.large", "m5.xlarge")
-BEFORE = (date(2022, 1, 10), date(2022, 2, 28))  # both over by NOON
-AFTER = (date(2022, 4, 2), date(2022, 6, 1))  # 30 days before them, NOON has passed
-BETWEEN = (date(2022, 3, 1), date(2022, 3, 31))  # of a month that was running at NOON
+BEFORE = (date(2022, 1, 10), date(2022, 2, 28))  # both ended before NOON
+AFTER = (date(2022, 4, 2), date(2022, 6, 1))  # their 30 days begin after NOON
+BETWEEN = (date(2022, 3, 1), date(2022, 3, 31))  # their 30 days include NOON
 PRICES = st.integers(1, 20).map(lambda cents: cents / 100)
 PAST = st.integers(1, 12 * 24).map(lambda hours: -hours)
 FUTURE = st.integers(1, 12 * 24)
@@ -87,14 +87,14 @@ class TestSeries:
 
         assert prices.week_before(NOON) == [0.02, 0.04, 0.03]
 
-    def test_a_week_that_was_not_recorded_from_its_start_is_none(self):
+    def test_a_week_not_recorded_from_its_start_has_no_prices(self):
         assert series((-167, 0.02), (-1, 0.03)).week_before(NOON) == []
 
 
 class TestTime:
     @settings(deadline=None, max_examples=30)
     @given(PASTS, FUTURES, FUTURES)
-    def test_another_future_changes_no_feature(self, past, one, other):
+    def test_features_do_not_depend_on_the_future(self, past, one, other):
         for source in ("file", ADVISOR):
             if source == "file" and not _priced(past):
                 continue
@@ -106,7 +106,7 @@ class TestTime:
 
     @settings(deadline=None, max_examples=30)
     @given(PASTS, PASTS, FUTURES)
-    def test_another_past_changes_no_label(self, one, other, future):
+    def test_labels_do_not_depend_on_the_past(self, one, other, future):
         offers = [("us-east-1", name) for name in NAMES]
 
         day, bands = bands_after(records_of(one, future), offers, NOON)
@@ -115,7 +115,7 @@ class TestTime:
         assert day == same_day == date(2022, 4, 2)
         assert bands.tolist() == same_bands.tolist()
 
-    def test_another_future_changes_labels(self):
+    def test_labels_depend_on_the_future(self):
         calm, rough = (
             records_of(A_PAST, ({}, {AFTER[0]: {OFFER: Advice(band, 0.5)}}, {})) for band in (0, 4)
         )
@@ -123,7 +123,7 @@ class TestTime:
         assert examples_at(calm, "file", NOON).band_after.tolist() == [0]
         assert examples_at(rough, "file", NOON).band_after.tolist() == [4]
 
-    def test_another_past_changes_features(self):
+    def test_features_depend_on_the_past(self):
         future = ({}, {AFTER[0]: {OFFER: Advice(4, 0.5)}}, {})
         cheaper = ({POOL: [(-1, 0.02)]}, *A_PAST[1:])
 
@@ -191,7 +191,7 @@ class TestWeights:
 
 
 def known(count: int) -> dict[str, list[float]]:
-    """Values of every feature, without any bearing on what comes after."""
+    """Values of every feature, independent of the labels."""
     rng = np.random.default_rng(0)
     return {name: rng.random(count).tolist() for name in MARKET_FEATURES}
 
@@ -299,14 +299,14 @@ class TestScores:
 
 
 class _Shares:
-    """Takes a band for the share it stands for."""
+    """Forecasts the share of each band."""
 
     def hazard(self, features: Features):
         return -np.log1p(-SHARES[features.advisor_band]) / HOURS
 
 
 def a_trace(up: list[bool], price: list[float], **facts) -> Trace:
-    """Ten minutes a tick."""
+    """A trace with ten minutes per tick."""
     trace = Trace(
         name="trace",
         offer=OFFER,
@@ -319,7 +319,7 @@ def a_trace(up: list[bool], price: list[float], **facts) -> Trace:
 
 
 def ticks(seed: int) -> list[tuple[bool, float]]:
-    """Two days of one pool, of which nothing repeats."""
+    """Two days of one pool, without repeated values."""
     rng = np.random.default_rng(seed)
     return list(zip(rng.random(300) < 0.9, rng.uniform(0.01, 0.2, 300), strict=True))
 

@@ -30,7 +30,7 @@ def fit(groups: list[Examples], *, market: bool = True) -> Logistic:
     Notes
     -----
     The label is the share y that AWS published: each example counts y times as interrupted and
-    1 - y times as not. Each group (a source and the day of its labels) has a level of its own,
+    1 - y times as not. Each group (a source and the day of its labels) has its own level
     (an intercept), which absorbs differences between months and regions; the model has their
     weighted mean. The effect of an unknown value is learned only in groups where the feature is
     known for some pools: elsewhere it cannot be separated from the level.

@@ -31,7 +31,7 @@ class Series(NamedTuple):
         return self.prices[last]
 
     def week_before(self, moment: datetime) -> list[float]:
-        """Return all prices in force in the 7 days before, [] if not all are recorded. [USD/h]"""
+        """Return the prices in force in the 7 days before; [] if some are not recorded. [USD/h]"""
         opening = self.at(moment - WEEK)
         if opening is None:
             return []

@@ -115,9 +115,9 @@ def calibration_error(forecast: Floats, share: Floats, weights: Floats) -> float
 def _skill(forecast: Floats, share: Floats, weights: Floats, reference: float) -> float:
     # Brier score of single instances: the squared error of the share plus its variance.
     chance = share * (1 - share)
-    mine = np.average((forecast - share) ** 2 + chance, weights=weights)
-    theirs = np.average((reference - share) ** 2 + chance, weights=weights)
-    return float(1 - mine / theirs)
+    own = np.average((forecast - share) ** 2 + chance, weights=weights)
+    other = np.average((reference - share) ** 2 + chance, weights=weights)
+    return float(1 - own / other)
 
 
 def _within(

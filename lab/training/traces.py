@@ -30,7 +30,7 @@ class Trace(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was known of one region's traces before they began; arrays of shape (traces,)."""
+    """Data from before one region's traces began; arrays of shape (traces,)."""
 
     band: NDArray[np.int8]
     on_demand: NDArray[np.float64]  # [USD/h]
@@ -76,7 +76,7 @@ def hours_of(records: Records, groups: dict[str, list[Trace]]) -> Hours:
 
 
 def facts_of(records: Records, traces: list[Trace]) -> Facts:
-    """Return what was known of the traces' types before the day their collection began."""
+    """Return the data on the traces' types from before the day their collection began."""
     known_at = start_of(min(trace.started for trace in traces))
     advice, on_demand = records.known_advice(known_at), records.known_on_demand(known_at)
     bands = [advice[t.offer].band if t.offer in advice else -1 for t in traces]

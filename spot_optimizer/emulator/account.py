@@ -64,7 +64,7 @@ class Account:
 
 def account_of(seed: int) -> Account:
     """Return the account of a seed."""
-    random = Random(key(seed, "account"))  # noqa: S311 - it must be the same again
+    random = Random(key(seed, "account"))  # noqa: S311 - must be reproducible
 
     def draw(letters: str, length: int) -> str:
         return "".join(random.choices(letters, k=length))
@@ -78,7 +78,7 @@ def account_of(seed: int) -> Account:
 
 
 def launch_demos(seed: int, account: Account, now: datetime) -> None:
-    """Give moto's empty account its images and running instances. Call it once in a process."""
+    """Create the account's images and running instances in moto. Call it once per process."""
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     trim_moto()
     for region in REGIONS:
@@ -86,7 +86,7 @@ def launch_demos(seed: int, account: Account, now: datetime) -> None:
             _reseed(seed, region, architecture)
             _add_image(account, region, architecture)
     for number, demo in enumerate(DEMOS):
-        # Reseeded for each one: its ids do not depend on how much moto drew before.
+        # Reseeded for each one, so its ids do not depend on earlier random numbers of moto.
         _reseed(seed, "instance", number)
         _launch(account, demo, launched=_start_of_last_month(now) + timedelta(hours=7 * number))
 

@@ -29,7 +29,7 @@ def control(context: EmulatorContext, request: Request) -> Response:
     path = request.path.removeprefix(PREFIX).strip("/")
     known = READS if request.method == "GET" else COMMANDS if request.method == "POST" else {}
     if path not in known:
-        return _json({"detail": f"There is no {request.method} {request.path} here."}, 404)
+        return _json({"detail": f"There is no {request.method} {request.path}."}, 404)
     try:
         fields = request.args.to_dict() if request.method == "GET" else _body(request)
         return _json(known[path](context, fields), 200)
@@ -66,14 +66,14 @@ def identity(context: EmulatorContext) -> Fields:
 def _requests(context: EmulatorContext, fields: Fields) -> Fields:
     after = fields.get("after", "0")
     if not after.isdecimal():
-        raise InvalidCommand("'after' is the number of a request, 0 or more.")
+        raise InvalidCommand("'after' must be the number of a request, 0 or more.")
     return {"requests": context.request_log.after(int(after))}
 
 
 def _deny(context: EmulatorContext, fields: Fields) -> Fields:
     actions = fields.get("actions")
     if not isinstance(actions, list) or not all(isinstance(a, str) and a for a in actions):
-        raise InvalidCommand("'actions' is a list of actions, as in [\"ec2:DescribeInstances\"].")
+        raise InvalidCommand("'actions' must be a list, such as [\"ec2:DescribeInstances\"].")
     context.faults.deny(actions)
     return {"denied": actions}
 
@@ -133,25 +133,25 @@ def _body(request: Request) -> Fields:
     except ValueError as error:
         raise InvalidCommand("The body is not JSON.") from error
     if not isinstance(fields, dict):
-        raise InvalidCommand("The body has to be a JSON object.")
+        raise InvalidCommand("The body must be a JSON object.")
     return fields
 
 
 def _text(fields: Fields, name: str) -> str:
     text = fields.get(name)
     if not isinstance(text, str) or not text:
-        raise InvalidCommand(f"'{name}' has to be a text.")
+        raise InvalidCommand(f"'{name}' must be a string.")
     return text
 
 
 def _number(fields: Fields, name: str, default: float | None, low: float, high: float) -> float:
     number = fields.get(name, default)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise InvalidCommand(f"'{name}' has to be a number.")
+        raise InvalidCommand(f"'{name}' must be a number.")
     if not low <= number <= high:
-        raise InvalidCommand(f"'{name}' has to be between {low} and {high}.")
+        raise InvalidCommand(f"'{name}' must be between {low} and {high}.")
     return number
 
 
-def _json(answer: Fields, status: int) -> Response:
-    return Response(json.dumps(answer), status, content_type="application/json")
+def _json(body: Fields, status: int) -> Response:
+    return Response(json.dumps(body), status, content_type="application/json")

@@ -34,7 +34,7 @@ class Faults:
         self._cleared = threading.Event()
 
     def deny(self, actions: list[str]) -> None:
-        """Replace the denied actions. ``*`` matches anything."""
+        """Replace the denied actions. ``*`` matches any text."""
         self._denied = tuple(actions)
 
     def add(self, fault: Fault) -> None:
@@ -45,7 +45,7 @@ class Faults:
         with self._lock:
             self._denied = ()
             self._faults = []
-            self._cleared.set()  # wakes the calls that wait now
+            self._cleared.set()  # ends the current delays
             self._cleared = threading.Event()
 
     def delay(self, call: Call) -> None:
@@ -66,7 +66,7 @@ class Faults:
         return None
 
     def check_permission(self, call: Call) -> None:
-        """:raises AwsError: the call is denied; the code is the service's own"""
+        """:raises AwsError: the call is denied; the code depends on the service"""
         if any(_matches(action, call) for action in self._denied):
             code, status = DENIALS.get(call.service, ("AccessDenied", 403))
             raise AwsError(

@@ -1,4 +1,4 @@
-"""The process: options, the socket, the first line it prints, and how it stops."""
+"""The server process: options, socket, ready line, shutdown."""
 
 import argparse
 import gc
@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 DEFAULT_PORT = 4588
-DEFAULT_SEED = 254  # its demo pools move, and their risks differ
+DEFAULT_SEED = 254  # gives decisions other than STAY, and different risks
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the emulator to a parser."""
     parser.add_argument("--host", default="127.0.0.1", help="where to listen")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 selects a free one")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="account and market")
     parser.add_argument("--eventbridge-url", help="where signals are sent as EventBridge would")
     parser.add_argument(
@@ -51,7 +51,7 @@ def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
         signal.signal(number, _stop)
     if options["parent_watch"]:
         threading.Thread(target=_watch_parent, daemon=True).start()
-    # Collecting would take half of the start-up: moto's tables are large and never freed.
+    # Garbage collection would be half of the start-up time: moto's tables are large and permanent.
     gc.disable()
     server = _server(listening, options, environment.get("EVENTBRIDGE_SECRET", ""))
     gc.collect()
@@ -63,7 +63,7 @@ def run(options: Mapping[str, Any], environment: Mapping[str, str]) -> int:
 
 def _server(listening: socket.socket, options: Mapping[str, Any], secret: str) -> Any:
     """Build the server and print the ready line."""
-    # Imported late: moto takes most of a second, and a port in use is reported before it.
+    # Imported here: moto needs most of a second, and a port in use is reported first.
     from werkzeug.serving import make_server
 
     from spot_optimizer.emulator.app import Emulator
@@ -104,7 +104,7 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 def _watch_parent() -> None:
-    # Unbuffered: a thread inside a buffered read stops the interpreter from ending cleanly.
+    # Unbuffered: a thread in a buffered read prevents a clean exit of the interpreter.
     while os.read(0, 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -30,7 +30,7 @@ class EventBus:
         self._secret = secret
 
     def send(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Deliver an event, once; return whether that worked and what came back."""
+        """Deliver an event without retries; return the result."""
         if not self._url:
             return {"delivered": False, "detail": "No destination: start with --eventbridge-url."}
         try:
@@ -43,12 +43,12 @@ class EventBus:
                 retries=False,
             )
         except urllib3.exceptions.HTTPError as error:
-            return {"delivered": False, "detail": f"{type(error).__name__}: no answer."}
+            return {"delivered": False, "detail": f"{type(error).__name__}: no response."}
         return {"delivered": response.status < 300, "status": response.status}
 
 
 class Signals:
-    """Which spot instances are being interrupted, and since when."""
+    """The interrupted spot instances with the time of each interruption."""
 
     def __init__(self, account: Account, bus: EventBus) -> None:
         self._account = account
@@ -67,10 +67,10 @@ class Signals:
         instance = self._running_spot(instance_id)
         with self._lock:
             if instance_id in self._interrupted:
-                return {"delivered": False, "detail": "It is being interrupted already."}
+                return {"delivered": False, "detail": "It is already being interrupted."}
             self._interrupted[instance_id] = now
         detail = {"instance-id": instance_id, "instance-action": "terminate"}
-        # This one event has an ARN of its own kind, with the zone in it.
+        # The ARN of this event contains the zone, in place of region and account.
         arn = f"arn:aws:ec2:{instance.availability_zone}:instance/{instance_id}"
         return self._bus.send(self._event(INTERRUPTION, arn, detail, now))
 
@@ -116,7 +116,7 @@ class Signals:
         for instance in self._of([instance_id]):
             if instance.lifecycle == "spot" and instance.state == "running":
                 return instance
-        raise NoSuchSpotInstance(f"No spot instance {instance_id!r} is running here.")
+        raise NoSuchSpotInstance(f"No spot instance {instance_id!r} is running.")
 
     def _event(
         self, detail_type: str, arn: str, detail: dict[str, str], now: datetime

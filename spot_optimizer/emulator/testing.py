@@ -65,20 +65,24 @@ class EmulatorClient:
         self._request("POST", "/reset")
 
     def _request(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
-        body = fields if method == "POST" else None
-        response = urllib3.request(method, f"{self.url}/_emulator{path}", json=body, timeout=30)
-        answer: dict[str, Any] = response.json()
+        response = urllib3.request(
+            method,
+            f"{self.url}/_emulator{path}",
+            json=fields if method == "POST" else None,
+            timeout=30,
+        )
+        body: dict[str, Any] = response.json()
         if response.status != 200:
-            raise ValueError(answer["detail"])
-        return answer
+            raise ValueError(body["detail"])
+        return body
 
 
 @contextmanager
 def running_emulator(*arguments: str, eventbridge_secret: str = "") -> Iterator[EmulatorClient]:
-    """Run an emulator on a free port while the block runs; it ends with this process, too."""
+    """Run an emulator on a free port for the block; it also stops when this process ends."""
     command = [sys.executable, "-m", "spot_optimizer.emulator", "--port=0", "--parent-watch"]
     environment = os.environ | {"EVENTBRIDGE_SECRET": eventbridge_secret}
-    with subprocess.Popen(  # noqa: S603 - our own module
+    with subprocess.Popen(  # noqa: S603
         [*command, *arguments],
         cwd=ROOT,
         env=environment,

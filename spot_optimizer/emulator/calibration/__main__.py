@@ -2,7 +2,7 @@
 Fit the emulator to recorded prices, and print how the model compares with them.
 
     python -m spot_optimizer.emulator.calibration ../shared/data           # compare
-    python -m spot_optimizer.emulator.calibration ../shared/data --write   # fit anew, then compare
+    python -m spot_optimizer.emulator.calibration ../shared/data --write   # refit, then compare
 """
 
 import argparse
@@ -34,7 +34,7 @@ SEEDS = (1, 2, 3)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with spot_prices/ and on_demand/")
-    parser.add_argument("--write", action="store_true", help="fit anew and write fitted.json")
+    parser.add_argument("--write", action="store_true", help="refit and write fitted.json")
     options = parser.parse_args()
     recorded = recorded_series(options.data)
     on_demand = on_demand_then(options.data)
@@ -82,7 +82,7 @@ def _model(
 def _price(
     recorded: dict[PoolName, Series], zone: str, kind: str, on_demand: dict[str, float]
 ) -> float:
-    # A few retired types have no known on-demand price; three times the spot price will do.
+    # A few retired types have no known on-demand price; three times the spot price is used instead.
     return on_demand.get(kind) or 3 * float(np.median(recorded[zone, kind].prices))
 
 

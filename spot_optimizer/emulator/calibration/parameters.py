@@ -18,7 +18,7 @@ from spot_optimizer.emulator.market.noise import interpolated, key, normals
 
 OCTAVES = (1.0, 3.0, 8.0, 20.0)  # days between knots
 SLOT_HOURS, JITTER_HOURS = 6.0, 0.9  # nine in ten gaps of busy pools: 4.8 to 7.2 hours
-# Quiet weeks take part of the movement, and let some pools keep still for a whole record.
+# Corrections for quiet weeks, in which prices hardly move; some last a whole record.
 FOR_QUIET_WEEKS = {"daily_sd": 1.3, "pinned_share": -0.025}
 STRESS_CHANCE = 0.05  # in 45 days and a family; the recorded span shows too few to fit it
 

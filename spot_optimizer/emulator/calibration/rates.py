@@ -1,4 +1,4 @@
-"""On-demand rates: what each family costs for a unit, and by how much regions differ."""
+"""Fits the on-demand rates: the price of a unit in each family, and a factor for each region."""
 
 from collections import defaultdict
 from itertools import combinations
@@ -64,8 +64,8 @@ def _fit(names: list[str], prices: Prices, by_memory: bool) -> tuple[float, bool
 
 
 def _usual(design: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rates that most types follow; exceptions, such as odd metal sizes, are let be."""
-    # The best line goes exactly through as many types as it has rates, so try all such lines.
+    """Return the rates that most types follow; outliers, such as metal sizes, are ignored."""
+    # The best line goes through as many types as it has rates, so all such lines are tried.
     size = design.shape[1]
     ones = np.ones(size)
     lines = [

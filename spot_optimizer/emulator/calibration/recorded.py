@@ -41,7 +41,7 @@ def on_demand_then(data: Path) -> dict[str, float]:
 
 
 def recorded_bands(data: Path) -> list[int]:
-    """Return how often the Advisor of June 2025 gave each band, 0 to 4, in all regions."""
+    """Return the number of types in each Advisor band, 0 to 4, in June 2025 in all regions."""
     table = pq.read_table(data / "spot_advisor/advisor_history.parquet")
     bands = [row["band"] for row in table.to_pylist() if row["snapshot_date"] == "2025-06-28"]
     return [bands.count(band) for band in range(5)]

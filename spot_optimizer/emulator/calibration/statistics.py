@@ -1,4 +1,4 @@
-"""What recorded and modelled series are compared by."""
+"""The statistics by which recorded and modelled series are compared."""
 
 from collections.abc import Mapping
 

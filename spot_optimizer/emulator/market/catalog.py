@@ -1,4 +1,4 @@
-"""What is offered where: regions, zones, real instance types, and the spot pools they make."""
+"""The catalog: regions, zones, real instance types, and their spot pools."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -54,14 +54,14 @@ class Offer(NamedTuple):
 
 @cache
 def zones(region: str) -> tuple[Zone, ...]:
-    """Return the zones of a region; none where the emulator does not have the region."""
+    """Return the zones of a region; () if the emulator does not have the region."""
     known = RegionsAndZonesBackend.zones[region][:ZONES_OF_A_REGION] if region in REGIONS else []
     return tuple(Zone(zone.name, zone.zone_id, region) for zone in known)
 
 
 @cache
 def offers(region: str) -> dict[str, Offer]:
-    """Return what a region offers, by type: what AWS offers there and the price is known of."""
+    """Return a region's offers by type: those of AWS there whose price is known."""
     facts = {kind["InstanceType"]: kind for kind in InstanceTypeBackend.instance_types}
     found: dict[str, list[Zone]] = {}
     for zone in zones(region):
@@ -91,7 +91,7 @@ def pool(offer: Offer, zone: Zone, product: str) -> Pool:
 
 
 def trim_moto() -> None:
-    """Make moto know the same regions and zones, and forget the offerings of all others."""
+    """Remove all other regions, zones and offerings from moto."""
     for region in list(RegionsAndZonesBackend.zones):
         known = {zone.id for zone in zones(region)}
         there = RegionsAndZonesBackend.zones[region]

@@ -10,7 +10,7 @@ PATH = Path(__file__).with_name("fitted.json")
 
 class FamilyRates(NamedTuple):
     """
-    What an hour of a family costs on demand: ``per_unit`` for each unit and ``per_gpu`` for each.
+    The hourly on-demand rates of a family: ``per_unit`` for a unit, ``per_gpu`` for a GPU.
 
     A unit is a vCPU, or a GiB of memory where ``by_memory``. ``regions`` holds the factor of each
     region that has the family; the rates are those of us-east-1.
@@ -23,7 +23,7 @@ class FamilyRates(NamedTuple):
 
 
 class MarketFit(NamedTuple):
-    """The parameters of the price model; ``price_model`` says what they do."""
+    """The parameters of the price model; ``price_model`` describes them."""
 
     pinned_share: float
     pinned_spread: float
@@ -53,7 +53,7 @@ def market_fit() -> MarketFit:
 
 
 def market_fit_of(numbers: dict[str, Any]) -> MarketFit:
-    """Return the parameters that these plain JSON numbers describe."""
+    """Return the parameters from their JSON numbers."""
     return MarketFit(**{name: _frozen(number) for name, number in numbers.items()})
 
 

@@ -1,4 +1,4 @@
-"""Random numbers that are addressed instead of drawn: by a key and a tick."""
+"""Random numbers as a pure function of a key and a tick (random access)."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -53,7 +53,7 @@ def tick_range(at: Floats) -> Floats:
 
 
 def smooth(x: Floats) -> Floats:
-    """Return the curve that rises from (0, 0) to (1, 1) and is level at both."""
+    """Return the curve that rises from (0, 0) to (1, 1) and has slope 0 at both."""
     return x * x * (3 - 2 * x)
 
 

@@ -7,15 +7,14 @@ A pool is either *pinned* (its price never moves) or it moves. A moving pool's p
 
 never above the on-demand price and rounded to 1/10,000 USD. ``path`` is a sum of smooth noises
 with knots some days apart, scaled so that its daily change has unit variance. Part of each knot
-is common to the region, to the family and to the type. ``activity``, from 0 to 1, makes weeks in
-which a pool keeps still: often in some pools, never in others. ``stress`` comes over a whole
-family of a region at once: it rises for three days, stays for two and goes in eight. AWS looks at
-a pool every six hours or so; a price that has changed by then is published, an unchanged one
-about daily.
+is common to the region, to the family and to the type. ``activity``, from 0 to 1, models weeks
+in which a price hardly moves: often in some pools, never in others. ``stress`` affects a whole
+family of a region at once: it rises for three days, is constant for two and falls for eight. Each
+pool is checked about every six hours: a changed price is published, an unchanged one about daily.
 
-Random access needs random numbers that are addressed, not drawn one after the other: each is a
-hash of a key (seed and names) and a tick (the number of a knot, a slot or a month). What is fitted
-stands in ``fitted.json``, and ``spot_optimizer.emulator.calibration`` says how well.
+For random access, each random number is a hash of a key (seed and names) and a tick (the number of
+a knot, a slot or a month). The fitted parameters are in ``fitted.json``;
+``spot_optimizer.emulator.calibration`` reports the quality of the fit.
 """
 
 from collections.abc import Sequence
@@ -37,14 +36,14 @@ from spot_optimizer.emulator.market.noise import (
 
 DAY = 86_400.0  # [s]
 HOUR = 3_600.0  # [s]
-EARLIER_SLOTS = 16  # more than between two rows of a pool, so that the one before is found
+EARLIER_SLOTS = 16  # more than between two rows of a pool, to include the row before the start
 
-STRESS_CELL = 45 * DAY  # one chance of a stress each
+STRESS_CELL = 45 * DAY  # at most one stress each
 STRESS_SIZE = (0.05, 0.25)  # of the logarithm of the price, before the pool's exposure
 EXPOSURE = (0.5, 1.2)
 ACTIVITY_KNOTS = 20.0  # [days]
 ACTIVITY_LEVEL, ACTIVITY_VARIETY, ACTIVITY_SPREAD = 1.5, 1.5, 1.0
-LARGEST_DAILY_SD = 0.045  # keeps a step below six per cent
+LARGEST_DAILY_SD = 0.045  # limits a step to six per cent
 
 RATIO_LIMITS = (0.08, 1.0)
 STEPS_OF_A_DOLLAR = 10_000
@@ -84,7 +83,7 @@ class Market:
 
     def rows(self, pools: Sequence[Pool], start: float, end: float) -> Rows:
         """
-        Return what was published of ``pools`` from ``start`` to ``end``, and the row before it.
+        Return the rows of ``pools`` published from ``start`` to ``end``, and the row before.
 
         Times are seconds since 1970. The row before ``start`` gives the price in force there.
         """
@@ -129,7 +128,7 @@ class Market:
         times = self._times(pools, ticks)
         prices = self._prices(pools, times)
         published = _published(prices, ticks, self._daily_tick(pools))
-        # The first columns only serve to see what changed; no row is taken from them.
+        # The first columns are only compared with later ones; they give no rows.
         times, prices = times[:, 5:], prices[:, 5:]
         before = np.where(published & (times < start), times, -1).argmax(axis=1)
         published &= (times >= start) & (times <= end)
@@ -155,7 +154,7 @@ class Market:
         move += traits.exposure * self._stress(pools, times)
         surcharge = np.array([[pool.surcharge] for pool in pools])
         price = _on_demand(pools) * traits.ratio * np.exp(move) + surcharge
-        # Rounded down, the on-demand price is a bound that rounding cannot cross.
+        # The bound is rounded down, so that rounding the price cannot exceed it.
         highest = np.floor((_on_demand(pools) + surcharge) * STEPS_OF_A_DOLLAR + 1e-6)
         steps: Floats = np.minimum(np.round(price * STEPS_OF_A_DOLLAR), highest)
         return steps / STEPS_OF_A_DOLLAR
@@ -184,10 +183,10 @@ class Market:
     def _stress(self, pools: Sequence[Pool], times: Floats) -> Floats:
         keys = self._keys(pools, "stress", "region", "family")
         cells = tick_range(times / STRESS_CELL)
-        comes = uniforms(keys, cells) < self._fit.stress_chance
+        has_stress = uniforms(keys, cells) < self._fit.stress_chance
         begins = (cells + uniforms(keys + np.uint64(1), cells)) * STRESS_CELL
         low, high = STRESS_SIZE
-        size = comes * (low + (high - low) * uniforms(keys + np.uint64(2), cells))
+        size = has_stress * (low + (high - low) * uniforms(keys + np.uint64(2), cells))
         now = np.floor(times / STRESS_CELL).astype(np.int64) - int(cells[0])
         stress = np.zeros_like(times)
         for cell in (now, now - 1):
@@ -244,7 +243,7 @@ def _keys(
 
 
 def _published(prices: Floats, ticks: Floats, daily_tick: Floats) -> NDArray[np.bool_]:
-    """Return what is published from the sixth slot on: changes, and once a day what has none."""
+    """Return which slots, from the sixth on, are published: changes, and daily if unchanged."""
     changed = prices[:, 1:] != prices[:, :-1]
     quiet = ~(changed[:, 4:] | changed[:, 3:-1] | changed[:, 2:-2] | changed[:, 1:-3])
     published: NDArray[np.bool_] = changed[:, 4:] | (quiet & (ticks[5:] % 4 == daily_tick))
@@ -256,7 +255,7 @@ def _on_demand(pools: Sequence[Pool]) -> Floats:
 
 
 def _stress_curve(age: Floats) -> Floats:
-    """Return 0 before, rising to 1 within three days, falling from the fifth to the thirteenth."""
+    """Return the stress at an age: up from 0 to 1 in days 0 to 3, back to 0 in days 5 to 13."""
     days = age / DAY
     return smooth(np.clip(days / 3, 0, 1)) * (1 - smooth(np.clip((days - 5) / 8, 0, 1)))
 

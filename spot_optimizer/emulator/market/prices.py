@@ -1,4 +1,4 @@
-"""What instance types cost on demand."""
+"""The on-demand prices of instance types."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ WINDOWS_LICENCE = 0.046  # [USD/h] for each vCPU
 
 def on_demand_price(facts: dict[str, Any], region: str) -> float | None:
     """
-    Return what an hour of a type costs on Linux, or None where its family has no known rate.
+    Return the hourly Linux price of a type, or None if its family has no known rate.
 
     ``facts`` are those of DescribeInstanceTypes. The price is
     ``(units · rate + GPUs · rate) · factor of the region``, to the 1/100,000 USD. [USD/h]
@@ -27,7 +27,7 @@ def vcpus(facts: dict[str, Any]) -> int:
 
 
 def gpus(facts: dict[str, Any]) -> int:
-    """Return how many accelerators of any kind a type has."""
+    """Return the number of accelerators of any kind."""
     kinds = (("GpuInfo", "Gpus"), ("InferenceAcceleratorInfo", "Accelerators"))
     neurons = facts.get("NeuronInfo", {}).get("NeuronDevices", [])
     known = [device for info, key in kinds for device in facts.get(info, {}).get(key, [])]
@@ -35,5 +35,5 @@ def gpus(facts: dict[str, Any]) -> int:
 
 
 def windows_licence(facts: dict[str, Any]) -> float:
-    """Return what Windows adds to an hour. [USD/h]"""
+    """Return the hourly surcharge of Windows. [USD/h]"""
     return WINDOWS_LICENCE * vcpus(facts)

@@ -30,7 +30,7 @@ SYSTEMS = {"Linux": LINUX, "Windows": WINDOWS}
 
 @lru_cache(maxsize=1)
 def feed(market: Market, hour: int) -> bytes:
-    """Return the feed of an hour (hours since 1970): its bands tell the 30 days before."""
+    """Return the feed of an hour (hours since 1970): its bands describe the 30 days before."""
     everywhere = {name: offer for region in REGIONS for name, offer in offers(region).items()}
     document = {
         "instance_types": {name: _size(offer) for name, offer in sorted(everywhere.items())},

@@ -1,8 +1,8 @@
 """
 Access keys: the long-term one of the demo user, and temporary ones.
 
-Temporary keys are not stored: the signed session token holds the identity and the expiry, so that
-it stays valid after a restart.
+Temporary keys are not stored: the signed session token contains the identity and the expiry, so
+that it stays valid after a restart.
 """
 
 import base64
@@ -31,7 +31,7 @@ def known_key(
     """
     Return the identity of a key, and its secret.
 
-    :raises UnknownKey: it is unknown; a long-term key with a token, or a temporary one without
+    :raises UnknownKey: it is unknown, a long-term key with a token, or a temporary one without
     :raises ExpiredKey: it has expired
     """
     if token is None and access_key == account.access_key:
@@ -47,7 +47,7 @@ def known_key(
 
 
 def temporary_key(account: Account, caller: Caller, expires: datetime) -> dict[str, Any]:
-    """Return new credentials of ``caller``, as STS writes them."""
+    """Return new credentials of ``caller``, in the format of STS."""
     access_key = "ASIA" + "".join(secrets.choice(BASE32) for _ in range(16))
     content = json.dumps([access_key, expires.timestamp(), *caller])
     text = base64.urlsafe_b64encode(content.encode()).decode()

@@ -1,4 +1,4 @@
-"""Filters and pages, as the Describe calls have them."""
+"""The filters and pages of Describe calls."""
 
 import base64
 import binascii
@@ -19,7 +19,7 @@ def matching(
     items: Iterable[T], parameters: Mapping[str, Any], filters: Mapping[str, Values[T]]
 ) -> list[T]:
     """
-    Return the items that meet every filter of the call; ``*`` and ``?`` in a filter match anything.
+    Return the items that match every filter of the call; ``*`` and ``?`` are wildcards.
 
     :raises AwsError: a filter is not in ``filters``
     """

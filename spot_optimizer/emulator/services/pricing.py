@@ -18,19 +18,19 @@ PRODUCTS_ON_A_PAGE = 100
 EFFECTIVE = "2026-01-01T00:00:00Z"
 USAGE = {"us-east-1": "", "eu-west-1": "EU-", "ap-south-1": "APS3-"}
 OPERATIONS = {"Linux": "RunInstances", "Windows": "RunInstances:0002"}
-# A reservation that is used is paid for elsewhere: its price here is zero, as in the real list.
+# Usage of a reservation is billed with the reservation: its price is zero, as in the real list.
 CAPACITY = {"Used": "BoxUsage", "UnusedCapacityReservation": "UnusedBox"}
 PREPAID = {"AllocatedCapacityReservation": "Reservation"}
 
 
 def get_products(_: EmulatorContext, call: Call) -> dict[str, Any]:
-    """Return a page of products, each a JSON text in the nesting of the real price list."""
+    """Return a page of products, each as JSON in the structure of the real price list."""
     params = parameters(call)
     if params.get("ServiceCode") != "AmazonEC2":
-        raise AwsError("NotFoundException", "The emulator sells AmazonEC2 only.")
+        raise AwsError("NotFoundException", "The emulator has AmazonEC2 only.")
     filters = params.get("Filters") or []
     if not all({"Type", "Field", "Value"} <= set(given) for given in filters):
-        raise AwsError("InvalidParameterException", "A filter has a Type, a Field and a Value.")
+        raise AwsError("InvalidParameterException", "A filter needs a Type, a Field and a Value.")
     wanted = _wanted(tuple((f["Type"], f["Field"], f["Value"]) for f in filters))
     found, token = page(wanted, params, largest=PRODUCTS_ON_A_PAGE)
     listed = [json.dumps(_listing(attributes, price)) for attributes, price in found]

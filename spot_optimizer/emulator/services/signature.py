@@ -1,4 +1,4 @@
-"""Signature version 4, checked as AWS checks it."""
+"""Verifies signatures (version 4) with the error codes of each AWS service."""
 
 import hmac
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ STATUS = {"ec2": 401, "pricing": 400}
 
 def authenticate(call: Call, account: Account, now: datetime) -> Caller:
     """
-    Return who signed a call.
+    Return the identity that signed a call.
 
     :raises AwsError: it is unsigned, the key is unknown or expired, the signature is wrong, or the
         request is older than five minutes
@@ -76,7 +76,7 @@ def authenticate(call: Call, account: Account, now: datetime) -> Caller:
         sentence = "The request signature we calculated does not match the one provided."
         raise AwsError(codes.mismatch, sentence, status)
     if not _is_recent(call.request.headers.get("X-Amz-Date", ""), now):
-        raise AwsError(codes.late, "The request is not of this time; check your clock.", status)
+        raise AwsError(codes.late, "The request is not within five minutes of now.", status)
     return caller
 
 

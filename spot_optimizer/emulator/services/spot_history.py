@@ -25,7 +25,7 @@ VPC = " (Amazon VPC)"
 
 
 class Place(NamedTuple):
-    """A pool with the name its zone has in this account."""
+    """A pool with its zone, which has the account's zone name."""
 
     pool: Pool
     zone: Zone
@@ -67,7 +67,7 @@ def _period(
     """Return start and end in seconds: within the ninety days, and not in the future."""
     oldest = now // 1 - HISTORY_SPAN
     if "start" in state:
-        # The period of the first page, which may have been some minutes ago.
+        # The period of the first page, which may be some minutes old.
         return max(state["start"], oldest - DAY), min(state.get("end", now), now)
     end = min(_seconds(params.get("EndTime")) or now, now) // 1
     start = max(_seconds(params.get("StartTime")) or oldest, oldest)
@@ -113,9 +113,9 @@ def _filters_of(
 @lru_cache(maxsize=8)
 def _newest_first(market: Market, pools: tuple[Pool, ...], start: float, end: float) -> Rows:
     if end < start:
-        pools = ()  # it all ended before the ninety days
+        pools = ()  # the period ended before the ninety days
     rows = market.rows(pools, start, end)
-    # By time, and within a second by pool, so that pages always cut at the same places.
+    # By time, then by pool: the order of rows, and so the page limits, are the same in each call.
     order = np.lexsort((rows.pool, -rows.time))
     return Rows(rows.pool[order], rows.time[order], rows.price[order])
 

@@ -40,7 +40,7 @@ def assume_role(context: EmulatorContext, call: Call) -> Result:
         )
     name = params.get("RoleSessionName") or ""
     if not 2 <= len(name) <= 64:
-        raise AwsError("ValidationError", "The role session name has 2 to 64 characters.", 400)
+        raise AwsError("ValidationError", "The role session name needs 2 to 64 characters.", 400)
     assumed = Caller(
         f"arn:aws:sts::{account.id}:assumed-role/spot-optimizer/{name}",
         f"AROA{account.user_id[4:]}:{name}",
@@ -55,6 +55,6 @@ def assume_role(context: EmulatorContext, call: Call) -> Result:
 def _end(params: Result, *, default: int, longest: int) -> datetime:
     seconds = params.get("DurationSeconds") or default
     if not SHORTEST <= seconds <= longest:
-        sentence = f"The duration has to be between {SHORTEST} and {longest} seconds."
+        sentence = f"The duration must be between {SHORTEST} and {longest} seconds."
         raise AwsError("ValidationError", sentence, 400)
     return datetime.now(UTC) + timedelta(seconds=seconds)

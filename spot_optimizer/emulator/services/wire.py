@@ -19,7 +19,7 @@ PROTOCOLS = {"ec2": "ec2", "sts": "query", "pricing": "json"}
 # The service of an unsigned request, by its API version or target.
 SERVICES = {"2016-11-15": "ec2", "2011-06-15": "sts", "AWSPriceListService": "pricing"}
 
-GARBAGE = "<<< 0x17 \ufffd this is not an answer of AWS {]"
+GARBAGE = "<<< 0x17 \ufffd this is not a response of AWS {]"
 
 
 class AwsError(Exception):
@@ -90,7 +90,7 @@ def _rest_action(request: Request) -> str:
 
 def parameters(call: Call) -> dict[str, Any]:
     """
-    Return the parameters of a call, typed as boto3 types them.
+    Return the parameters of a call, with the types that boto3 has for them.
 
     :raises AwsError: the action is unknown, or a parameter cannot be read
     """

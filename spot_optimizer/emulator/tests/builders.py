@@ -15,13 +15,13 @@ def a_pool(instance_type: str = "m5.large", *, region: str = "us-east-1", zone: 
 
 
 def some_pools(count: int) -> list[Pool]:
-    """Pools of ten sizes in three zones, as many families as it takes."""
+    """Pools of ten sizes in three zones, in as many families as needed."""
     return [a_pool(f"f{i // 30}.s{i // 3 % 10}", zone=i % 3 + 1) for i in range(count)]
 
 
 @contextmanager
 def refused(code: str, status: int | None = None) -> Iterator[None]:
-    """The block must be answered with this error code, and this HTTP status."""
+    """Check that the block raises this error code, with this HTTP status."""
     with pytest.raises(ClientError) as caught:
         yield
     answer = caught.value.response
@@ -30,7 +30,7 @@ def refused(code: str, status: int | None = None) -> Iterator[None]:
 
 
 def all_of(client: Any, operation: str, key: str, **parameters: Any) -> list[Any]:
-    """What all pages of an operation hold under ``key``."""
+    """Return the items under ``key`` of all pages of an operation."""
     pages = client.get_paginator(operation).paginate(**parameters)
     return [item for page in pages for item in page[key]]
 

@@ -8,12 +8,12 @@ from botocore.config import Config
 from spot_optimizer.emulator.testing import EmulatorClient
 
 Aws = Callable[..., Any]
-SESSION = boto3.Session()  # it keeps what it has read of the service models
+SESSION = boto3.Session()  # shared, because it caches the service models
 
 
 @pytest.fixture
 def aws(emulator: EmulatorClient) -> Aws:
-    """A maker of boto3 clients with the demo account's keys; keywords replace what they name."""
+    """A factory of boto3 clients with the demo account's keys; keywords replace the defaults."""
 
     def client(service: str, region: str = "us-east-1", **replaced: Any) -> Any:
         options = {

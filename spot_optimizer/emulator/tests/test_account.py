@@ -28,7 +28,7 @@ def test_another_seed_is_another_account():
     assert account_of(1).access_key != account_of(2).access_key
 
 
-def test_the_secret_is_in_no_representation():
+def test_the_secret_is_not_in_the_representation():
     account = account_of(1)
 
     assert account.secret_key not in repr(account)
@@ -61,7 +61,7 @@ class TestSignatures:
         with refused("InvalidClientTokenId"):
             aws("sts", aws_session_token="token").get_caller_identity()
 
-    def test_what_is_not_signed_is_refused(self, emulator):
+    def test_an_unsigned_request_is_refused(self, emulator):
         body = "Action=DescribeInstances&Version=2016-11-15"
         form = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -70,12 +70,12 @@ class TestSignatures:
         assert answer.status == 401
         assert b"AuthFailure" in answer.data
 
-    def test_motos_own_doors_are_shut(self, emulator):
+    def test_motos_own_endpoints_are_not_served(self, emulator):
         answer = urllib3.request("POST", f"{emulator.url}/moto-api/reset")
 
         assert answer.status == 403
 
-    def test_a_good_signature_is_good_for_five_minutes(self, emulator):
+    def test_a_signature_is_valid_for_five_minutes(self, emulator):
         now = datetime.now(UTC)
 
         fresh = get_caller_identity_over_http(emulator, signed_at=now - timedelta(minutes=4))
@@ -110,7 +110,7 @@ def keys(credentials):
 
 
 class TestTemporaryKeys:
-    def test_of_a_session_are_those_of_the_user(self, emulator, aws):
+    def test_a_session_token_has_the_identity_of_the_user(self, emulator, aws):
         given = aws("sts").get_session_token()["Credentials"]
 
         identity = aws("sts", **keys(given)).get_caller_identity()
@@ -118,7 +118,7 @@ class TestTemporaryKeys:
         assert identity["Arn"] == f"arn:aws:iam::{emulator.account_id}:user/spot-optimizer-demo"
         aws("ec2", **keys(given)).describe_instances()
 
-    def test_of_a_role_are_those_of_the_role(self, emulator, aws):
+    def test_an_assumed_role_has_the_identity_of_the_role(self, emulator, aws):
         given = aws("sts").assume_role(**the_role(emulator))["Credentials"]
 
         identity = aws("sts", **keys(given)).get_caller_identity()
@@ -126,11 +126,11 @@ class TestTemporaryKeys:
         assert identity["Arn"].endswith(":assumed-role/spot-optimizer/test")
         aws("pricing", **keys(given)).get_products(ServiceCode="AmazonEC2", MaxResults=1)
 
-    def test_a_role_wants_its_external_id(self, emulator, aws):
+    def test_assuming_the_role_requires_the_external_id(self, emulator, aws):
         with refused("AccessDenied", 403):
             aws("sts").assume_role(**the_role(emulator) | {"ExternalId": "guess"})
 
-    def test_do_not_work_without_their_token_or_with_another(self, aws):
+    def test_are_refused_without_their_token_or_with_another(self, aws):
         given, other = (aws("sts").get_session_token()["Credentials"] for _ in range(2))
 
         with refused("InvalidClientTokenId"):
@@ -152,7 +152,7 @@ class TestTemporaryKeys:
         with pytest.raises(ExpiredKey):
             known_key(account, key, token, NOON)
 
-    def test_cannot_be_made_longer(self):
+    def test_the_expiry_in_a_token_cannot_be_changed(self):
         account = account_of(1)
         given = temporary_key(account, Caller("arn", "id"), NOON)
         token = given["SessionToken"]

@@ -28,7 +28,7 @@ def feed(public):
     return json.loads(public.get_object(**OBJECT)["Body"].read())
 
 
-def test_has_the_form_of_the_real_feed(feed):
+def test_has_the_structure_of_the_real_feed(feed):
     assert set(feed) == {"instance_types", "ranges", "spot_advisor", "global_rate"}
     assert [band["label"] for band in feed["ranges"]] == [
         "<5%",
@@ -53,7 +53,7 @@ def test_uses_all_bands_about_as_often_as_the_real_one(feed):
     assert shares == pytest.approx([0.19, 0.19, 0.16, 0.14, 0.31], abs=0.08)
 
 
-def test_its_saving_is_that_of_the_prices(feed, aws):
+def test_its_savings_match_the_prices(feed, aws):
     answer = aws("ec2").describe_spot_price_history(
         InstanceTypes=["m5.large"], ProductDescriptions=["Linux/UNIX"]
     )
@@ -64,14 +64,14 @@ def test_its_saving_is_that_of_the_prices(feed, aws):
     assert 100 * (1 - max(prices) / 0.096) - 1 <= saving <= 100 * (1 - min(prices) / 0.096) + 1
 
 
-def test_does_not_come_again_to_who_has_it(public):
+def test_a_conditional_request_returns_not_modified(public):
     etag = public.get_object(**OBJECT)["ETag"]
 
     with refused("304"):
         public.get_object(**OBJECT, IfNoneMatch=etag)
 
 
-def test_may_be_read_with_credentials_too_if_they_are_good(aws, public):
+def test_a_signed_request_needs_valid_credentials(aws, public):
     size = public.head_object(**OBJECT)["ContentLength"]
     config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
 
@@ -80,14 +80,14 @@ def test_may_be_read_with_credentials_too_if_they_are_good(aws, public):
         aws("s3", config=config, aws_secret_access_key="wrong").get_object(**OBJECT)
 
 
-def test_its_reading_can_be_denied(emulator, public):
+def test_reading_it_can_be_denied(emulator, public):
     emulator.deny("s3:GetObject")
 
     with refused("AccessDenied", 403):
         public.get_object(**OBJECT)
 
 
-def test_nothing_else_is_public(public):
+def test_other_objects_are_not_public(public):
     with refused("AccessDenied", 403):
         public.list_objects_v2(Bucket="spot-bid-advisor")
     with refused("AccessDenied", 403):

@@ -60,7 +60,7 @@ class TestDenial:
 
 
 class TestFaults:
-    def test_a_failure_wears_off(self, emulator, aws):
+    def test_a_failure_ends_after_its_number_of_calls(self, emulator, aws):
         emulator.fail("DescribeInstances", code="RequestLimitExceeded", status=503, times=2)
 
         for _ in range(2):
@@ -68,7 +68,7 @@ class TestFaults:
                 aws("ec2").describe_instances()
         aws("ec2").describe_instances()
 
-    def test_a_delay_makes_an_answer_late(self, emulator, aws):
+    def test_a_delay_delays_the_response(self, emulator, aws):
         emulator.delay("*", seconds=0.5)
         client = aws("sts")
 
@@ -77,7 +77,7 @@ class TestFaults:
 
         assert time.monotonic() - started >= 0.5
 
-    def test_garbage_cannot_be_read(self, emulator, aws):
+    def test_a_garbage_response_cannot_be_parsed(self, emulator, aws):
         emulator.garbage("ec2:DescribeSpotPriceHistory")
 
         with pytest.raises(ResponseParserError):
@@ -91,7 +91,7 @@ class TestFaults:
 
         aws("ec2").describe_instances()
 
-    def test_reset_lets_go_of_who_waits(self, emulator, aws):
+    def test_reset_ends_current_delays(self, emulator, aws):
         emulator.delay("GetCallerIdentity", seconds=120)
         client = aws("sts")
 
@@ -170,7 +170,7 @@ class TestRequestLog:
         ("/deny", b"\xff\xfe"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_sentence(emulator, path, body):
+def test_an_invalid_command_is_refused_with_a_message(emulator, path, body):
     answer = post(emulator, path, body)
 
     assert answer.status == 400

@@ -13,7 +13,7 @@ def the_instance(emulator, aws, instance_type):
 
 
 class TestDescribeInstances:
-    def test_lists_what_runs_in_the_region(self, emulator, aws):
+    def test_lists_the_instances_of_the_region(self, emulator, aws):
         answer = aws("ec2", "eu-west-1").describe_instances()
 
         instances = [i for r in answer["Reservations"] for i in r["Instances"]]
@@ -37,7 +37,7 @@ class TestDescribeInstances:
         assert instance["BootMode"] == instance["CurrentInstanceBootMode"] == "uefi"
         assert instance["PlatformDetails"] == "Linux/UNIX"
 
-    def test_does_not_know_the_instance_of_somebody_else(self, aws):
+    def test_an_unknown_instance_is_not_found(self, aws):
         with refused("InvalidInstanceID.NotFound", 400):
             aws("ec2").describe_instances(InstanceIds=["i-0123456789abcdef0"])
         with refused("InvalidInstanceID.Malformed", 400):
@@ -53,7 +53,7 @@ class TestDescribeInstances:
 
 
 class TestDescribeInstanceTypes:
-    def test_gives_the_real_facts_of_a_type(self, aws):
+    def test_returns_the_real_facts_of_a_type(self, aws):
         answer = aws("ec2").describe_instance_types(InstanceTypes=["c5.xlarge"])
 
         facts = answer["InstanceTypes"][0]
@@ -100,7 +100,7 @@ class TestDescribeInstanceTypes:
         with refused("InvalidParameterValue", 400):
             aws("ec2").describe_instance_types(Filters=[{"Name": "color", "Values": ["red"]}])
 
-    def test_refuses_a_token_of_somebody_else(self, aws):
+    def test_refuses_an_invalid_token(self, aws):
         with refused("InvalidNextToken", 400):
             aws("ec2").describe_instance_types(NextToken="bm9uc2Vuc2U=")
 

@@ -1,4 +1,4 @@
-"""The model by itself; its fit to recorded prices is reported by ``emulator.calibration``."""
+"""The price model; its fit to recorded prices is reported by ``emulator.calibration``."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_part_of_a_period_equals_the_same_part_of_the_whole(market, quarter):
         assert part_prices.tolist() == prices[first:last].tolist()
 
 
-def test_never_costs_more_than_on_demand_nor_moves_fast(market, quarter):
+def test_prices_are_below_on_demand_and_move_in_small_steps(market, quarter):
     assert quarter.price.min() > 0
     assert quarter.price.max() <= 0.96
     for pool in range(600):
@@ -65,7 +65,7 @@ def test_never_costs_more_than_on_demand_nor_moves_fast(market, quarter):
         assert np.abs(np.diff(np.log(prices))).max(initial=0) < 0.06
 
 
-def test_rounding_does_not_lift_a_price_above_on_demand():
+def test_rounding_does_not_raise_a_price_above_on_demand():
     nearly_free_of_discount = Market(5, market_fit()._replace(ratio_median=2.0, pinned_ratio=2.0))
     pools = [a_pool(f"f{i}.nano")._replace(on_demand=0.00466) for i in range(50)]
 
@@ -91,14 +91,14 @@ def test_about_a_third_of_the_pools_never_moves(market):
     assert np.mean(still) == pytest.approx(0.33, abs=0.06)
 
 
-def test_the_price_of_windows_has_the_licence_on_top(market):
+def test_the_price_of_windows_includes_the_licence(market):
     windows = a_pool()._replace(product="Windows", surcharge=0.2)
 
     assert 0.2 < market.price(windows, NOON) <= 0.96 + 0.2
 
 
 class TestStress:
-    def test_comes_over_a_whole_family_of_a_region_and_over_no_other(self, market):
+    def test_affects_one_whole_family_of_a_region(self, market):
         times = np.arange(0, 400 * DAY, 6 * HOUR)
         pools = [
             a_pool("f1.a", zone=1),
@@ -113,7 +113,7 @@ class TestStress:
         assert not (stress[0] == stress[2]).all()
         assert not (stress[0] == stress[3]).all()
 
-    def test_makes_prices_rise_and_interruptions_more_frequent(self):
+    def test_raises_prices_and_interruptions(self):
         pools = [a_pool(f"f{i}.a") for i in range(200)]
         calm, stressed = (
             Market(5, market_fit()._replace(stress_chance=chance)) for chance in (0.0, 1.0)
@@ -124,13 +124,13 @@ class TestStress:
 
         assert (more >= 0).all()
         assert (dearer >= 0).all()
-        # 13 days of stress begin somewhere in each 45: 30 days meet some with (30 + 13) / 45 or so.
+        # 13 days of stress start in each 45 days: about (30 + 13) / 45 of 30-day periods have some.
         assert (more > 0).mean() > 0.6
         assert (dearer > 0).mean() > 0.35
 
 
 class TestMonthlyInterruptions:
-    def test_are_shares_and_one_for_a_type_in_a_region(self, market):
+    def test_are_shares_and_equal_for_a_type_in_a_region(self, market):
         pools = [a_pool(zone=zone) for zone in (1, 2, 3)]
 
         shares = market.monthly_interruptions([*pools, a_pool("m5.xlarge")], NOON)

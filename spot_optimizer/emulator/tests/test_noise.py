@@ -51,7 +51,7 @@ def test_curves_go_through_their_knots_and_depend_on_their_own_row_only():
     assert curve[:, 7:9] == pytest.approx(interpolated(knots, at[:, 7:9]))
 
 
-def test_smooth_is_level_at_its_ends():
+def test_smooth_has_slope_zero_at_its_ends():
     x = np.array([0, 1e-4, 0.5, 1 - 1e-4, 1])
 
     assert smooth(x) == pytest.approx([0, 0, 0.5, 1, 1], abs=1e-7)

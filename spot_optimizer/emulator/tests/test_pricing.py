@@ -41,14 +41,14 @@ def price_of(product):
         ("ap-south-1", "m5.large", 0.101),
     ],
 )
-def test_gives_the_real_price_of_a_type(aws, region, instance_type, usd):
+def test_returns_the_real_price_of_a_type(aws, region, instance_type, usd):
     [product] = products(aws, regionCode=region, instanceType=instance_type, **ORDINARY)
 
     assert product["product"]["attributes"]["instanceType"] == instance_type
     assert float(price_of(product)) == pytest.approx(usd, rel=1e-3)
 
 
-def test_windows_costs_its_licence_more(aws):
+def test_windows_costs_the_licence_more(aws):
     windows = ORDINARY | {"operatingSystem": "Windows"}
 
     [product] = products(aws, regionCode="us-east-1", instanceType="m5.large", **windows)
@@ -78,6 +78,6 @@ def test_a_filter_without_a_value_or_of_an_unknown_type_is_refused(aws):
         aws("pricing").get_products(ServiceCode="AmazonEC2", Filters=faulty)
 
 
-def test_sells_nothing_but_ec2(aws):
+def test_has_ec2_only(aws):
     with refused("NotFoundException"):
         aws("pricing").get_products(ServiceCode="AmazonS3")

@@ -21,10 +21,10 @@ def started(*arguments, **pipes):
         try:
             yield process
         finally:
-            process.kill()  # what should have ended and has not
+            process.kill()  # only if it is still running
 
 
-def test_its_first_line_is_for_machines_and_its_second_for_people(emulator):
+def test_prints_a_json_line_and_then_the_disclaimer(emulator):
     with started() as process:
         ready = json.loads(process.stdout.readline())
         sentence = process.stdout.readline().decode()
@@ -49,7 +49,7 @@ def test_stops_cleanly_and_quickly_on_a_signal(number):
     assert errors == b""
 
 
-def test_ends_with_its_parent_when_it_watches_it():
+def test_with_parent_watch_it_stops_when_its_parent_ends():
     with started("--parent-watch", stdin=subprocess.PIPE) as process:
         process.stdout.readline()
 
@@ -58,7 +58,7 @@ def test_ends_with_its_parent_when_it_watches_it():
         assert process.wait(timeout=10) == 0
 
 
-def test_a_port_in_use_is_one_clear_sentence():
+def test_a_port_in_use_is_reported_in_one_line():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -72,7 +72,7 @@ def test_a_port_in_use_is_one_clear_sentence():
     assert f"127.0.0.1:{port}" in sentence
 
 
-def test_an_impossible_port_is_one_clear_sentence():
+def test_an_invalid_port_is_reported_in_one_line():
     outcome = subprocess.run(
         [*COMMAND, "--port", "99999"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

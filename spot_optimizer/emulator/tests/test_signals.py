@@ -21,7 +21,7 @@ def context():
 
 @pytest.fixture
 def spot(context):
-    """A spot instance of moto's, with all signals taken back before and after."""
+    """A spot instance in moto, with all signals cleared before and after."""
     context.signals.clear()
     yield next(i for i in instances(context.account) if i.lifecycle == "spot")
     context.signals.clear()
@@ -29,7 +29,7 @@ def spot(context):
 
 @pytest.fixture
 def destination() -> Iterator[HTTPServer]:
-    """An HTTP server that keeps what is sent to it."""
+    """An HTTP server that records the requests it receives."""
 
     class RecordingHandler(BaseHTTPRequestHandler):
         def do_POST(self):
@@ -61,7 +61,7 @@ class TestInterrupt:
         assert spot.state == "terminated"
         assert spot.state_reason.code == "Server.SpotInstanceTermination"
 
-    def test_a_second_one_does_not_begin_anew(self, context, spot):
+    def test_a_second_one_does_not_restart_the_notice(self, context, spot):
         context.signals.interrupt(spot.id, NOON)
 
         context.signals.interrupt(spot.id, NOON + timedelta(seconds=60))
@@ -69,14 +69,14 @@ class TestInterrupt:
         context.signals.terminate_due(NOON + timedelta(seconds=120))
         assert spot.state == "terminated"
 
-    def test_what_has_ended_cannot_be_interrupted(self, context, spot):
+    def test_a_terminated_instance_cannot_be_interrupted(self, context, spot):
         context.signals.interrupt(spot.id, NOON)
         context.signals.terminate_due(NOON + timedelta(seconds=120))
 
         with pytest.raises(NoSuchSpotInstance):
             context.signals.interrupt(spot.id, NOON + timedelta(seconds=121))
 
-    def test_reset_brings_it_back(self, context, spot):
+    def test_reset_makes_it_run_again(self, context, spot):
         context.signals.interrupt(spot.id, NOON)
         context.signals.terminate_due(NOON + timedelta(seconds=120))
 
@@ -85,7 +85,7 @@ class TestInterrupt:
         assert spot.state == "running"
         assert context.signals.interrupted_at(spot.id) is None
 
-    def test_its_request_is_closed_at_once_while_it_still_runs(self, emulator, aws):
+    def test_its_request_is_closed_while_it_is_still_running(self, emulator, aws):
         [instance, *_] = emulator.instances("spot")
         ec2 = aws("ec2", instance["region"])
 
@@ -145,7 +145,7 @@ class TestEvents:
 
         assert emulator.rebalance(instance["instance_id"])["delivered"] is False
 
-    def test_a_destination_that_is_away_is_no_error(self):
+    def test_an_unreachable_destination_is_reported_without_an_error(self):
         # Nothing listens on port 9 of loopback.
         assert EventBus("http://127.0.0.1:9/", "hush").send({})["delivered"] is False
 

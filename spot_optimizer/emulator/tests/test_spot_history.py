@@ -25,7 +25,7 @@ def now():
     return datetime.now(UTC)
 
 
-def test_gives_the_changes_of_the_period_and_the_last_before_it(aws, now):
+def test_returns_the_changes_of_the_period_and_the_last_before_it(aws, now):
     start, end = now - timedelta(days=5), now - timedelta(days=1)
 
     rows = history(aws("ec2"), InstanceTypes=["c5.xlarge"], StartTime=start, EndTime=end)
@@ -39,7 +39,7 @@ def test_gives_the_changes_of_the_period_and_the_last_before_it(aws, now):
         assert all(at <= end for at in times)
 
 
-def test_at_an_instant_gives_the_price_in_force_in_each_zone(aws, now):
+def test_at_an_instant_returns_the_price_in_force_in_each_zone(aws, now):
     at = now - timedelta(days=10)
     longer = history(
         aws("ec2"),
@@ -73,7 +73,7 @@ def test_is_newest_first_and_repeats_a_price_within_two_days(aws, now):
         assert max(gaps) < timedelta(hours=46)
 
 
-def test_goes_back_ninety_days_and_no_further(aws, now):
+def test_goes_back_ninety_days(aws, now):
     rows = history(
         aws("ec2"),
         InstanceTypes=["m5.large"],
@@ -85,7 +85,7 @@ def test_goes_back_ninety_days_and_no_further(aws, now):
     assert timedelta(days=89) < now - oldest < timedelta(days=92)
 
 
-def test_pages_give_each_row_once(aws, now):
+def test_pages_contain_each_row_once(aws, now):
     params = {"InstanceTypes": ["m5.large", "c5.xlarge"], "StartTime": now - timedelta(days=20)}
     whole = history(aws("ec2"), **params, EndTime=now)
 
@@ -107,7 +107,7 @@ def test_the_next_page_has_the_period_of_the_first(aws, now):
     assert newest <= first["SpotPriceHistory"][-1]["Timestamp"] <= end
 
 
-def test_a_page_holds_a_thousand_rows_at_most(aws, now):
+def test_a_page_has_at_most_a_thousand_rows(aws, now):
     answer = aws("ec2").describe_spot_price_history(StartTime=now)
 
     assert len(answer["SpotPriceHistory"]) == 1000
@@ -123,14 +123,14 @@ def test_a_page_holds_a_thousand_rows_at_most(aws, now):
         {"Filters": [{"Name": "availability-zone-id", "Values": ["use1-az1"]}]},
     ],
 )
-def test_can_be_narrowed_to_a_zone_by_name_and_by_id(aws, now, narrowed):
+def test_filters_by_zone_name_and_id(aws, now, narrowed):
     rows = history(aws("ec2"), InstanceTypes=["m5.large"], StartTime=now, **narrowed)
 
     assert {row["AvailabilityZone"] for row in rows} == {"us-east-1b"}
     assert {row["AvailabilityZoneId"] for row in rows} == {"use1-az1"}
 
 
-def test_can_be_narrowed_by_type_product_and_price(aws, now):
+def test_filters_by_type_product_and_price(aws, now):
     ec2 = aws("ec2")
     filters = [
         {"Name": "instance-type", "Values": ["m5.*"]},
@@ -148,14 +148,14 @@ def test_can_be_narrowed_by_type_product_and_price(aws, now):
     assert of_that_price == [row for row in rows if row["SpotPrice"] == price]
 
 
-def test_an_unknown_filter_and_a_foreign_token_are_refused(aws):
+def test_an_unknown_filter_and_an_invalid_token_are_refused(aws):
     with refused("InvalidParameterValue", 400):
         aws("ec2").describe_spot_price_history(Filters=[{"Name": "color", "Values": ["red"]}])
     with refused("InvalidNextToken", 400):
         aws("ec2").describe_spot_price_history(NextToken="%%%")
 
 
-def test_a_start_in_the_future_gives_what_is_in_force(aws, now):
+def test_a_start_in_the_future_returns_the_price_in_force(aws, now):
     rows = history(
         aws("ec2"),
         InstanceTypes=["m5.large"],
@@ -166,7 +166,7 @@ def test_a_start_in_the_future_gives_what_is_in_force(aws, now):
     assert len(rows) == 3
 
 
-def test_what_ended_before_the_ninety_days_is_forgotten(aws, now):
+def test_a_period_before_the_ninety_days_is_empty(aws, now):
     end = now - timedelta(days=95)
 
     assert history(aws("ec2"), InstanceTypes=["m5.large"], EndTime=end) == []
