@@ -99,7 +99,7 @@ class TestRegister:
         assert not User.objects.exists()
 
     @pytest.mark.parametrize("field", ["email", "username", "password", "full_name"])
-    def test_half_a_character_is_no_body(self, field):
+    def test_an_unpaired_surrogate_is_a_malformed_body(self, field):
         body = {"email": "ada@example.com", "username": "ada", "password": PASSWORD}
         text = json.dumps(body | {field: "\ud800"})
 
@@ -128,7 +128,7 @@ class TestRegister:
 
 
 class TestLogIn:
-    def test_writes_down_when(self):
+    def test_stores_the_time_of_the_sign_in(self):
         user = a_user()
         before = timezone.now()
 
@@ -140,7 +140,7 @@ class TestLogIn:
     def test_accepts_the_email_in_any_case(self):
         assert log_in(a_user().email.upper()).status_code == 200
 
-    def test_an_unknown_email_a_wrong_password_and_a_disabled_user_hear_the_same(self):
+    def test_an_unknown_email_a_wrong_password_and_a_disabled_user_get_the_same_error(self):
         known, disabled = a_user(), a_user(is_active=False)
 
         answers = [
@@ -165,7 +165,7 @@ class TestLogIn:
 
         assert hashed == [4]
 
-    def test_a_stale_token_in_the_header_is_not_looked_at(self):
+    def test_a_stale_token_in_the_header_is_ignored(self):
         user = a_user()
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION="Bearer stale")
@@ -205,7 +205,7 @@ class TestRefresh:
         assert second.json()["refresh_token"] != first["refresh_token"]
         assert bearer(second.json()).get(f"{AUTH}/profile").status_code == 200
 
-    def test_works_again_and_again_with_the_newest(self):
+    def test_works_repeatedly_with_the_newest_token(self):
         tokens = log_in(a_user().email).json()
 
         for _ in range(3):

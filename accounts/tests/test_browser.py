@@ -40,14 +40,14 @@ class TestSessionLogIn:
         assert page["Content-Type"].startswith("text/html")
         assert user.email in page.content.decode()
 
-    def test_takes_the_email_in_any_case(self):
+    def test_matches_the_email_case_insensitively(self):
         user = a_user()
 
         answer = Client().post(SIGN_IN, {"email": user.email.upper(), "password": PASSWORD})
 
         assert answer.status_code == 302
 
-    def test_refuses_a_wrong_password_and_a_disabled_user_alike(self):
+    def test_rejects_a_wrong_password_and_a_disabled_user_with_the_same_error(self):
         _, wrong = log_in(a_user(), "wrong")
         _, disabled = log_in(a_user(is_active=False))
 
@@ -85,7 +85,7 @@ class TestSessionLogIn:
 
         assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
 
-    def test_a_form_without_the_csrf_token_is_told_so(self):
+    def test_a_form_without_the_csrf_token_gets_an_explanation(self):
         answer = Client(enforce_csrf_checks=True).post(SIGN_IN, {"email": "x", "password": "y"})
 
         assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
@@ -111,13 +111,13 @@ class TestSessionLogIn:
         assert there.get(PROFILE).status_code == 401
         assert token.get(PROFILE).status_code == 401
 
-    def test_verify_tells_when_the_session_ends(self):
+    def test_verify_returns_when_the_session_expires(self):
         client, _ = log_in(a_user())
 
-        told = client.get("/api/v1/auth/verify").json()
+        body = client.get("/api/v1/auth/verify").json()
 
-        assert told["valid"] is True
-        assert told["expires_at"].endswith("Z")
+        assert body["valid"] is True
+        assert body["expires_at"].endswith("Z")
 
     def test_a_disabled_user_is_out_at_once(self):
         client, _ = log_in(a_user())
@@ -264,7 +264,7 @@ class TestAdmin:
         assert TokenFamily.objects.get().revoked_at is not None
 
     @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": ""}])
-    def test_keeps_the_last_admin(self, client, admin, change):
+    def test_does_not_demote_or_disable_the_last_admin(self, client, admin, change):
         answer = self.edit(client, admin, **change)
 
         admin.refresh_from_db()

@@ -25,14 +25,14 @@ def test_createsuperuser_creates_an_admin_without_prompts(monkeypatch):
 
 @pytest.mark.django_db
 def test_createsuperuser_prompts_for_email_user_name_and_password_only(monkeypatch):
-    asked = []
+    questions = []
 
     class Terminal:
         def isatty(self) -> bool:
             return True
 
     def answer(question: object) -> str:
-        asked.append(str(question))
+        questions.append(str(question))
         return "root@example.com" if "Email" in str(question) else "root"
 
     monkeypatch.setattr("builtins.input", answer)
@@ -40,7 +40,7 @@ def test_createsuperuser_prompts_for_email_user_name_and_password_only(monkeypat
 
     call_command("createsuperuser", verbosity=0, stdin=Terminal())
 
-    assert [question.split(" ")[0].strip(":") for question in asked] == ["Email", "Username"]
+    assert [question.split(" ")[0].strip(":") for question in questions] == ["Email", "Username"]
     assert User.objects.get().role == "admin"
 
 

@@ -39,7 +39,7 @@ class TestSignIn:
         assert (answer.status_code, answer["Location"]) == (302, "/")
         assert user.email in client.get("/").content.decode()
 
-    def test_makes_no_tokens_that_nobody_holds(self):
+    def test_creates_no_token_family(self):
         sign_in(a_user().email)
 
         assert not TokenFamily.objects.exists()
@@ -132,7 +132,7 @@ class TestSignIn:
         assert text.count('aria-invalid="true"') == 2
         assert '<a href="#id_email">E-mail</a>: This field is required.' in text
 
-    def test_is_passed_over_by_who_is_signed_in(self, client):
+    def test_redirects_signed_in_users(self, client):
         client.force_login(a_user())
 
         answer = client.get("/sign-in?next=/sessions/new")
@@ -256,7 +256,7 @@ class TestLink:
     @pytest.mark.parametrize(
         "change", [lambda t: t[:-1], lambda t: "x" + t, lambda _: "", str.upper]
     )
-    def test_of_somebody_elses_making_is_refused(self, change):
+    def test_that_is_forged_is_rejected(self, change):
         _, answer = by_link(change(links.sign_in_token(an_admin())))
 
         assert answer.status_code == 409
@@ -277,7 +277,7 @@ class TestLink:
         assert answer.status_code == 404
         assert not is_signed_in(client)
 
-    def test_is_not_spent_by_a_look_at_its_headers(self):
+    def test_is_not_redeemed_by_a_head_request(self):
         token = links.sign_in_token(an_admin())
 
         head = Client().head("/sign-in/link", {"token": token})
@@ -285,7 +285,7 @@ class TestLink:
         assert head.status_code == 405
         assert by_link(token)[1].status_code == 302
 
-    def test_stands_in_no_log(self, caplog):
+    def test_is_not_logged(self, caplog):
         caplog.set_level("DEBUG")
         token = links.sign_in_token(an_admin())
         by_link(token)

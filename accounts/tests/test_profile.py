@@ -63,7 +63,7 @@ class TestProfile:
 
         assert answer.json()["full_name"] == "Ada"
 
-    def test_a_name_of_somebody_else_is_refused_but_my_own_is_mine(self):
+    def test_another_users_name_is_rejected_but_ones_own_is_accepted(self):
         a_user(username="bob")
         client = signed_in(a_user(username="ada"))
 

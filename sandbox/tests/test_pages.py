@@ -188,10 +188,10 @@ class TestNewSession:
         ("change", "field", "message"),
         [
             ({"instance_id": ""}, "instance_id", "This field is required."),
-            ({"aws_region": "Mars"}, "aws_region", "Give a region&#x27;s code"),
+            ({"aws_region": "Mars"}, "aws_region", "Enter a region code"),
             ({"aws_secret_key": " "}, "aws_secret_key", "This field may not be blank."),
             ({"ttl_minutes": "5"}, "ttl_minutes", "greater than or equal to 15"),
-            ({"mode": "x"}, "mode", "Give one of: dry_run, live."),
+            ({"mode": "x"}, "mode", "Use one of: dry_run, live."),
             ({"credentials_expire_at": "soon"}, "credentials_expire_at", "Datetime has wrong"),
             ({"instance_type": "\x00"}, "instance_type", "Null characters are not allowed."),
             (

@@ -1,4 +1,4 @@
-"""Fields that take what they say and nothing that looks like it."""
+"""Serializer fields that validate more strictly than those of DRF."""
 
 import math
 from ipaddress import ip_address, ip_network
@@ -10,25 +10,25 @@ from rest_framework import serializers
 
 from spot_optimizer.aws.clients import REGION
 
-OUR_NAMES = {"localhost", "instance-data", "metadata", "metadata.google.internal"}
-OUR_DOMAINS = (".localhost", ".local", ".localdomain", ".arpa")
-# Private networks stay allowed, an instance lives in one; but not what leads from IPv6 into IPv4,
-# this host's own network, and the metadata service of EC2.
-OUR_NETWORKS = [
-    ip_network(each)
-    for each in ("0.0.0.0/8", "100.100.100.200/32", "fd00:ec2::/32", "64:ff9b::/96", "2002::/16")
+BLOCKED_HOSTS = {"localhost", "instance-data", "metadata", "metadata.google.internal"}
+BLOCKED_DOMAINS = (".localhost", ".local", ".localdomain", ".arpa")
+# Private networks are allowed, because instances are in them. Blocked are IPv6 ranges that map to
+# IPv4, "this network" (0.0.0.0/8) and the metadata services of cloud providers.
+BLOCKED_NETWORKS = [
+    ip_network(network)
+    for network in ("0.0.0.0/8", "100.100.100.200/32", "fd00:ec2::/32", "64:ff9b::/96", "2002::/16")
 ]
 
 
 class FiniteFloat(serializers.FloatField):
-    """A number: DRF's own also takes "nan" and "inf", and true for 1."""
+    """A finite number. DRF's own field also accepts "nan", "inf" and booleans."""
 
     def to_internal_value(self, data: Any) -> float:
         if isinstance(data, bool) or not isinstance(data, int | float):
             self.fail("invalid")
         try:
             value = float(data)
-        except OverflowError:  # a whole number of hundreds of digits
+        except OverflowError:  # an integer with hundreds of digits
             value = math.inf
         if not math.isfinite(value):
             self.fail("invalid")
@@ -43,30 +43,30 @@ class StrictBoolean(serializers.BooleanField):
 
 
 class RegionField(serializers.RegexField):
-    """A region's code. It becomes part of a host name, so nothing else may get so far."""
+    """A region code. It becomes part of a host name, so nothing else is accepted."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
             rf"\A{REGION.pattern}\Z",
             max_length=32,
-            error_messages={"invalid": "Give a region's code, such as us-east-1."},
+            error_messages={"invalid": "Enter a region code, such as us-east-1."},
             **options,
         )
 
 
 class HealthUrlField(serializers.URLField):
     """
-    A page of the user's instance, which the platform will ask: no way into our own network.
+    The URL of a health check on the user's instance, which the platform will request.
 
-    Names and addresses that are ours as written are refused here. What a name resolves to only
-    counts when it is asked, and must then be an address of the instance.
+    Host names and addresses of the platform's own network are rejected here, to prevent SSRF. Names
+    are resolved only when the health check runs; the result must be an address of the instance.
     """
 
     default_error_messages = {
-        "scheme": "Write a URL that begins with http:// or https://.",
-        "login": "Leave user name and password out of the URL.",
-        "ascii": "Write the host in its ASCII form (xn--…).",
-        "ours": "Give an address of the instance itself, none of the platform's own network.",
+        "scheme": "Enter a URL that begins with http:// or https://.",
+        "login": "Remove the user name and password from the URL.",
+        "ascii": "Use the ASCII form of the host name (xn--…).",
+        "blocked": "Use an address of the instance, not of the platform's own network.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -85,53 +85,55 @@ class HealthUrlField(serializers.URLField):
             self.fail("login")
         if not host.isascii():
             self.fail("ascii")
-        if host in OUR_NAMES or host.endswith(OUR_DOMAINS) or _is_ours(host):
-            self.fail("ours")
+        if host in BLOCKED_HOSTS or host.endswith(BLOCKED_DOMAINS) or _is_blocked(host):
+            self.fail("blocked")
 
     def _check_port(self, parts: SplitResult) -> None:
         try:
-            parts.port  # noqa: B018  # it is read, and judged, when asked for
+            parts.port  # noqa: B018  # reading it validates it
         except ValueError:
             self.fail("invalid")
 
 
-def _is_ours(host: str) -> bool:
-    """Whether it is a literal address of this machine, this link or the metadata service."""
+def _is_blocked(host: str) -> bool:
+    """Whether it is a literal address of this host, its link or a metadata service."""
     try:
         address = ip_address(host)
     except ValueError:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
-    is_nowhere = address.is_unspecified or address.is_multicast or address.is_reserved
-    is_near = address.is_loopback or address.is_link_local
-    return is_near or is_nowhere or any(address in network for network in OUR_NETWORKS)
+    is_unroutable = address.is_unspecified or address.is_multicast or address.is_reserved
+    is_local = address.is_loopback or address.is_link_local
+    return is_local or is_unroutable or any(address in network for network in BLOCKED_NETWORKS)
 
 
 class Id(serializers.UUIDField):
-    """A UUID as we write it: DRF's own takes numbers, and true for the one with 1 at its end."""
+    """A UUID in its canonical form. DRF's own field also accepts integers and booleans."""
 
-    default_error_messages = {"invalid": "Give an id such as 2f1c9d1e-5a6b-4c7d-8e9f-0a1b2c3d4e5f."}
+    default_error_messages = {
+        "invalid": "Enter an ID such as 2f1c9d1e-5a6b-4c7d-8e9f-0a1b2c3d4e5f."
+    }
 
     def to_internal_value(self, data: Any) -> UUID:
         if not isinstance(data, str):
             self.fail("invalid")
-        found: UUID = super().to_internal_value(data)
-        if str(found) != data.lower():
+        value: UUID = super().to_internal_value(data)
+        if str(value) != data.lower():
             self.fail("invalid")
-        return found
+        return value
 
 
 class Choice(serializers.ChoiceField):
-    """One of a few words. What came instead is not repeated: it may be a secret, misplaced."""
+    """One of a few values. The error does not repeat the input, which may be a secret."""
 
-    default_error_messages = {"invalid_choice": "Give one of: {choices}."}
+    default_error_messages = {"invalid_choice": "Use one of: {choices}."}
 
-    def fail(self, key: str, **facts: Any) -> NoReturn:
-        super().fail(key, choices=", ".join(str(each) for each in self.choices), **facts)
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        super().fail(key, choices=", ".join(map(str, self.choices)), **values)
 
 
 class WholeNumber(serializers.IntegerField):
-    """A whole number: DRF's own also takes the digits of every script."""
+    """An integer. DRF's own field also accepts digits other than ASCII."""
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, str) and not data.isascii():

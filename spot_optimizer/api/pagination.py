@@ -1,4 +1,4 @@
-"""One way to page: by cursor, the newest first."""
+"""Cursor pagination, newest first."""
 
 import base64
 import binascii
@@ -15,11 +15,13 @@ from rest_framework.response import Response
 from spot_optimizer import errors
 
 if TYPE_CHECKING:
-    from rest_framework.views import APIView  # it loads this module in turn, for its settings
+    from rest_framework.views import (
+        APIView,
+    )  # importing it would import this module, from its settings
 
 
 class NewestFirst(CursorPagination):
-    """Pages of a collection, newest first; ``?limit=`` 1 to 200."""
+    """Paginates by cursor, newest first; ``?limit=`` is 1 to 200."""
 
     ordering = ("-created_at", "-pk")
     page_size = 50
@@ -37,11 +39,11 @@ class NewestFirst(CursorPagination):
             raise _bad_cursor() from error
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
-        for parameter in told:
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
             if parameter["name"] == self.page_size_query_param:
                 parameter["schema"] |= {"minimum": 1, "maximum": self.max_page_size}
-        return told
+        return parameters
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         url = {"type": ["string", "null"], "format": "uri"}
@@ -63,35 +65,35 @@ class NewestFirst(CursorPagination):
 
 
 def page_of(view: "APIView", rows: Any, serializer: type) -> Response:
-    """Answer with the page of ``rows`` that the view's request asks for."""
-    pages = NewestFirst()
-    page: Iterable = pages.paginate_queryset(rows, view.request, view=view) or []
+    """Return a response with the requested page of ``rows``."""
+    paginator = NewestFirst()
+    page: Iterable = paginator.paginate_queryset(rows, view.request, view=view) or []
     context = {"request": view.request}
-    return pages.get_paginated_response(serializer(page, many=True, context=context).data)
+    return paginator.get_paginated_response(serializer(page, many=True, context=context).data)
 
 
 def limit_of(text: str | None, *, default: int, most: int) -> int:
     """
-    Read ``?limit=``.
+    Parse ``?limit=``.
 
-    :raises Invalid: it is no whole number between 1 and ``most``
+    :raises Invalid: it is not an integer from 1 to ``most``
     """
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= most):
-        sentence = f"Give a whole number from 1 to {most}."
-        raise errors.Invalid("limit is not valid.", errors={"limit": [sentence]})
+        message = f"Use an integer from 1 to {most}."
+        raise errors.Invalid("limit is not valid.", errors={"limit": [message]})
     return int(text)
 
 
 def _is_instant(text: str) -> bool:
     instant = parse_datetime(text)
-    # OverflowError, a refusal too, where UTC has no such time.
+    # astimezone() raises OverflowError, handled by the caller, if the time has no UTC equivalent.
     return instant is not None and instant.tzinfo is not None and bool(instant.astimezone(UTC))
 
 
 def _check_cursor(text: str) -> None:
-    # Python's decoder passes over what is not base64: the first page again, as if all were well.
+    # DRF decodes leniently: an invalid cursor would silently return the first page.
     try:
         base64.b64decode(text.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
@@ -99,5 +101,5 @@ def _check_cursor(text: str) -> None:
 
 
 def _bad_cursor() -> errors.Invalid:
-    sentence = "Take it from next or previous of the page before, unchanged."
-    return errors.Invalid("cursor is not valid.", errors={"cursor": [sentence]})
+    message = "Use the cursor from next or previous of another page, unchanged."
+    return errors.Invalid("cursor is not valid.", errors={"cursor": [message]})

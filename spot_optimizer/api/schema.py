@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says of every operation."""
+"""The parts of the OpenAPI schema that all operations share: summaries and errors."""
 
 import re
 from typing import Any
@@ -10,27 +10,27 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 
 from spot_optimizer.errors import DomainError
 
-REFUSALS = {
-    400: "The body, a field or a parameter is wrong, as `errors` says; or it cannot be read.",
-    401: "Nobody is signed in, or the token or the secret does not count.",
-    403: "Not for this role; or a cookie was sent without its CSRF token.",
-    404: "Not there, or not yours.",
-    405: "The address takes other methods only; `Allow` names them.",
-    406: "There is no answer in the format that was asked for.",
-    409: "The state of the object forbids it.",
+ERROR_DESCRIPTIONS = {
+    400: "The body, a field or a parameter is invalid (see `errors`), or cannot be parsed.",
+    401: "Not signed in, or the token or secret is invalid.",
+    403: "Not allowed for this role, or a cookie was sent without its CSRF token.",
+    404: "Does not exist, or belongs to another user.",
+    405: "The URL does not support this method; `Allow` lists those it does.",
+    406: "The response is not available in the requested format.",
+    409: "The state of the object does not allow it.",
     413: "The body is too large.",
-    414: "The address is too long.",
-    415: "The body is of another kind than the address takes.",
-    429: "A limit is reached; `Retry-After` says for how many seconds.",
+    414: "The URL is too long.",
+    415: "The URL does not accept this content type.",
+    429: "A rate limit was exceeded; retry after `Retry-After` seconds.",
     431: "The headers are too many or too long.",
-    502: "AWS refused; the code is `aws_` and what AWS gave.",
-    503: "A part of the platform is down; `Retry-After` says for how many seconds.",
-    504: "AWS did not answer in time.",
+    502: "AWS returned an error; the code is `aws_` followed by its error code.",
+    503: "Part of the platform is unavailable; retry after `Retry-After` seconds.",
+    504: "AWS did not respond in time.",
 }
 
 
-# Of the framework and the server; the domain's are where they are raised.
-OUTER_CODES = {
+# Codes of Django, DRF and the server; those of the domain are attributes of its exceptions.
+HTTP_CODES = {
     "csrf_failed",
     "error",
     "headers_too_large",
@@ -45,8 +45,8 @@ OUTER_CODES = {
 
 
 def codes() -> list[str]:
-    """Return every code that a refusal may have, but for those that AWS names."""
-    found, kinds = set(OUTER_CODES), [DomainError]
+    """Return every error code, except those derived from AWS error codes."""
+    found, kinds = set(HTTP_CODES), [DomainError]
     for kind in kinds:
         kinds += kind.__subclasses__()
         found.add(kind.code)
@@ -55,27 +55,31 @@ def codes() -> list[str]:
 
 @extend_schema_serializer(component_name="Error")
 class ErrorOut(serializers.Serializer):
-    """A refusal: `detail` is for a person, `code` is stable and for programs; some add facts."""
+    """An error: `detail` is for people, the stable `code` for programs. Some have more fields."""
 
     detail = serializers.CharField()
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        # A serializer has an attribute "errors" of its own.
-        sentences = serializers.ListField(child=serializers.CharField())
-        told = ", ".join(f"`{code}`" for code in codes())
+        # "errors" is an attribute of every serializer, so it cannot be declared as a field.
+        messages = serializers.ListField(child=serializers.CharField())
+        listed = ", ".join(f"`{code}`" for code in codes())
         return super().get_fields() | {
-            "code": serializers.CharField(help_text=f"{told}, or `aws_…` and what AWS gave."),
+            "code": serializers.CharField(
+                help_text=f"{listed}, or `aws_…` with the AWS error code."
+            ),
             "errors": serializers.DictField(
-                child=sentences, required=False, help_text="Of a 400: each wrong field, and why."
+                child=messages,
+                required=False,
+                help_text="With a 400: the messages for each invalid field.",
             ),
         }
 
 
 class Schema(AutoSchema):
-    """Gives each operation, new ones too, its summary and the refusals that can meet it."""
+    """Adds a summary and the possible error responses to each operation."""
 
     def get_summary(self) -> str:
-        """Say the first sentence of the view's description, or its name in words."""
+        """Return the first sentence of the view's description, or its class name in words."""
         first = re.split(r"(?<=[.:;])\s", str(self.get_description()).strip())[0].rstrip(".:;")
         name = type(self.view).__name__.removesuffix("View")
         return first or re.sub(r"(?<!^)(?=[A-Z])", " ", name).capitalize()
@@ -85,17 +89,18 @@ class Schema(AutoSchema):
         if operation is None:
             return None
         error = self.resolve_serializer(ErrorOut, "response").ref
-        told = operation["responses"]
-        # A refusal comes in the format that was asked for, where the answer would have.
-        kinds = {kind for each in told.values() for kind in each.get("content", {})}
+        responses = operation["responses"]
+        # Errors have the requested format, like other responses.
+        kinds = {kind for each in responses.values() for kind in each.get("content", {})}
         content = {kind: {"schema": error} for kind in sorted(kinds | {"application/json"})}
-        for status in sorted(self._refusals(operation) | {int(each) for each in told} - {200}):
-            if status in REFUSALS:
-                told[str(status)] = {"content": content, "description": REFUSALS[status]}
-        operation["responses"] = dict(sorted(told.items()))
+        statuses = self._error_statuses(operation) | {int(each) for each in responses}
+        for status in statuses & set(ERROR_DESCRIPTIONS):
+            description = ERROR_DESCRIPTIONS[status]
+            responses[str(status)] = {"content": content, "description": description}
+        operation["responses"] = dict(sorted(responses.items()))
         return operation
 
-    def _refusals(self, operation: dict[str, Any]) -> set[int]:
+    def _error_statuses(self, operation: dict[str, Any]) -> set[int]:
         places = {each["in"] for each in operation.get("parameters", [])}
         kinds = set(self.view.permission_classes)
         changes = self.method != "GET"

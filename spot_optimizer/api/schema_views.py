@@ -1,4 +1,4 @@
-"""Where the schema is shown."""
+"""Views of the OpenAPI schema and its documentation."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from rest_framework.views import APIView
 
 
 class JsonErrors(APIView):
-    """A view that answers in a format of its own, but refuses in JSON as all do."""
+    """A view whose successful responses have another format, but whose errors are JSON."""
 
     http_method_names = ["get", "head"]
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any
     ) -> Response:
-        answer: Response = super().finalize_response(request, response, *args, **kwargs)
-        if getattr(answer, "exception", False):
-            answer.accepted_renderer = JSONRenderer()
-            answer.accepted_media_type = JSONRenderer.media_type
-        return answer
+        finalized: Response = super().finalize_response(request, response, *args, **kwargs)
+        if getattr(finalized, "exception", False):
+            finalized.accepted_renderer = JSONRenderer()
+            finalized.accepted_media_type = JSONRenderer.media_type
+        return finalized
 
 
 class SchemaView(JsonErrors, SpectacularAPIView):
@@ -29,5 +29,5 @@ class SchemaView(JsonErrors, SpectacularAPIView):
 
 
 class DocsView(JsonErrors, SpectacularSwaggerSplitView):
-    # Split: the stock page has an inline script, which the content security policy refuses.
+    # The split view has no inline script, which the content security policy would block.
     pass

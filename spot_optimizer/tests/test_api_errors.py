@@ -101,7 +101,7 @@ class TestBodies:
 
     @pytest.mark.urls("spot_optimizer.tests.failing_urls")
     @pytest.mark.parametrize("form", ["a=" + "x" * 1024 * 1024, "a&" * 1001])
-    def test_that_django_refuses_have_the_shape_too(self, form):
+    def test_that_django_rejects_have_the_error_format_too(self, form):
         answer = post(form, "application/x-www-form-urlencoded", path="/api/v1/form")
 
         status, code = (413, "too_large") if "x" in form else (400, "malformed")
@@ -161,7 +161,7 @@ class TestRequests:
         assert_refused(answer, 401, "token_invalid")
 
     @pytest.mark.parametrize(
-        ("method", "path", "content_type", "words"),
+        ("method", "path", "content_type", "advice"),
         [
             ("get", "/api/v1/auth/profile", JSON, "Sign in"),
             ("get", LOGIN, JSON, "Use POST"),
@@ -169,10 +169,10 @@ class TestRequests:
             ("post", LOGIN, JSON, "JSON object"),
         ],
     )
-    def test_that_are_refused_get_advice(self, method, path, content_type, words):
+    def test_that_are_refused_get_advice(self, method, path, content_type, advice):
         answer = Client().generic(method.upper(), path, "[1]", content_type=content_type)
 
-        assert words in answer.json()["detail"]
+        assert advice in answer.json()["detail"]
 
 
 @pytest.mark.urls("spot_optimizer.tests.failing_urls")

@@ -14,7 +14,7 @@ from streaming.db_threads import in_thread
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def asking(path, *, method="GET", headers=(), body=b""):
+async def connected_request(path, *, method="GET", headers=(), body=b""):
     scope = {
         "type": "http",
         "http_version": "1.1",
@@ -29,8 +29,8 @@ async def asking(path, *, method="GET", headers=(), body=b""):
     return request
 
 
-async def ask(path):
-    request = await asking(path)
+async def get_response(path):
+    request = await connected_request(path)
     start = await request.receive_output(60)
     text, more = b"", True
     while more:
@@ -40,32 +40,34 @@ async def ask(path):
     return start["status"], text
 
 
-async def test_an_answer_comes_through():
-    status, text = await ask("/health/live")
+async def test_a_response_is_returned():
+    status, text = await get_response("/health/live")
 
     assert (status, b'"ok"' in text) == (200, True)
 
 
-async def test_an_address_that_is_not_there_is_told():
-    status, text = await ask("/nowhere")
+async def test_an_unknown_url_returns_404():
+    status, text = await get_response("/nowhere")
 
     assert (status, b"not_found" in text) == (404, True)
 
 
-async def test_a_file_comes_whole():
-    status, text = await ask("/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css")
+async def test_a_static_file_is_returned_whole():
+    status, text = await get_response(
+        "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui.css"
+    )
 
     assert status == 200
     assert len(text) > 10_000
 
 
-async def test_more_requests_than_threads_are_all_answered():
-    answers = await asyncio.gather(*(ask("/health/live") for _ in range(2 * THREADS)))
+async def test_more_requests_than_threads_all_get_a_response():
+    answers = await asyncio.gather(*(get_response("/health/live") for _ in range(2 * THREADS)))
 
     assert {status for status, _ in answers} == {200}
 
 
-async def test_evaluations_that_wait_hold_no_thread_of_the_others():
+async def test_waiting_evaluations_hold_no_request_thread():
     user = await in_thread(a_user)()
     session = await in_thread(a_session)(user=user)
     client = await in_thread(signed_in)(user)
@@ -73,11 +75,12 @@ async def test_evaluations_that_wait_hold_no_thread_of_the_others():
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
     headers = [(b"authorization", token), (b"content-type", b"application/json")]
     waiting = [
-        await asking(path, method="POST", headers=headers, body=b"{}") for _ in range(THREADS + 2)
+        await connected_request(path, method="POST", headers=headers, body=b"{}")
+        for _ in range(THREADS + 2)
     ]
     await asyncio.sleep(1)
 
-    status, _ = await ask("/health/live")
+    status, _ = await get_response("/health/live")
 
     assert status == 200
     for request in waiting:

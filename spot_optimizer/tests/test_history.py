@@ -30,7 +30,7 @@ def history(django_db_setup, django_db_blocker):
 
 
 def evaluate(instance_type, zone, as_of):
-    told = StringIO()
+    output = StringIO()
     call_command(
         "evaluate",
         region="us-east-1",
@@ -38,9 +38,9 @@ def evaluate(instance_type, zone, as_of):
         zone=zone,
         as_of=as_of,
         json=True,
-        stdout=told,
+        stdout=output,
     )
-    return json.loads(told.getvalue())
+    return json.loads(output.getvalue())
 
 
 @pytest.mark.skipif(not HISTORY.is_dir(), reason=f"the price history is not at {HISTORY.name}")
@@ -68,13 +68,13 @@ def test_decides_on_real_prices(history, instance_type, zone, as_of, decision):
 
 
 @pytest.mark.django_db
-def test_what_is_not_stored_is_said():
+def test_unknown_pools_are_an_error():
     with pytest.raises(CommandError, match="import_prices"):
         evaluate("m9.unheard", "us-east-1a", "2021-04-20")
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("as_of", ["yesterday", "2021-13-01"])
-def test_a_moment_that_is_none_is_said(as_of):
+def test_an_invalid_time_is_an_error(as_of):
     with pytest.raises(CommandError, match="not a time"):
         evaluate("m5.large", "us-east-1a", as_of)

@@ -41,10 +41,10 @@ class TestAdmin:
         page = client.get(reverse("admin:sandbox_sandboxsession_change", args=[session.pk]))
         user = client.get(reverse("admin:accounts_user_change", args=[session.user_id]))
 
-        told = page.content.decode() + user.content.decode()
-        assert session.instance_id in told
+        html = page.content.decode() + user.content.decode()
+        assert session.instance_id in html
         for secret in (SECRET, sealed, session.stream_ticket, session.user.password):
-            assert secret not in told
+            assert secret not in html
 
     def test_an_operator_edits_the_schedule(self, client):
         client.force_login(an_admin())
@@ -68,13 +68,13 @@ class TestAdmin:
 
 
 class TestDocs:
-    def test_need_no_inline_script_and_nobody_elses_server(self, client):
+    def test_need_no_inline_script_and_no_other_server(self, client):
         page = client.get("/docs")
 
-        told = page.content.decode()
+        html = page.content.decode()
         assert page.status_code == 200
-        assert not re.search(r"<script(?![^>]*\bsrc=)", told)
-        assert not re.search(r"""(src|href)=["']https?://""", told)
+        assert not re.search(r"<script(?![^>]*\bsrc=)", html)
+        assert not re.search(r"""(src|href)=["']https?://""", html)
         assert "script-src" in page.headers["Content-Security-Policy"] or (
             "default-src 'self'" in page.headers["Content-Security-Policy"]
         )
@@ -117,11 +117,11 @@ async def test_waiting_for_an_evaluation_does_not_block_other_requests():
     headers = {"Authorization": client._credentials["HTTP_AUTHORIZATION"], "Prefer": "wait=3"}
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
 
-    async def ask():
+    async def request_page():
         client = AsyncClient()
         return await client.post(path, {}, content_type="application/json", headers=headers)
 
-    waiting = [asyncio.create_task(ask()) for _ in range(10)]
+    waiting = [asyncio.create_task(request_page()) for _ in range(10)]
     await asyncio.sleep(1)
     answer = await AsyncClient().get("/health/live")
     settled_before_it = [each for each in waiting if each.done()]

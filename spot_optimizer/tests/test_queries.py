@@ -47,7 +47,7 @@ def test_a_profile_reads_family_and_user_in_one_query(client):
     assert kinds(lambda: client.get(f"{API}/auth/profile")) == {"SELECT": 1}
 
 
-def test_verifying_a_token_takes_one_query(client):
+def test_verifying_a_token_makes_one_query(client):
     assert kinds(lambda: client.get(f"{API}/auth/verify")) == {"SELECT": 1}
 
 
@@ -59,7 +59,7 @@ def test_signing_in_writes_the_visit_and_the_family(user):
     assert statements == {"SELECT": 1, "UPDATE": 1, "INSERT": 1}
 
 
-def test_a_session_takes_a_query_for_the_user_and_one_for_itself(client, user):
+def test_a_session_makes_one_query_for_the_user_and_one_for_itself(client, user):
     session = a_session(user=user)
 
     statements = kinds(lambda: client.get(f"{API}/sandbox/sessions/{session.pk}"))

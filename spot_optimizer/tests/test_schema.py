@@ -50,7 +50,7 @@ def test_is_valid(schema):
     validate(schema)
 
 
-def test_gives_every_operation_a_summary_and_the_one_error_shape(schema):
+def test_gives_every_operation_a_summary_and_the_error_schema(schema):
     for path, method, operation in operations(schema):
         where, data = f"{method} {path}", operation["responses"]
         refusals = {status: data[status] for status in data if status >= "400"}
@@ -119,12 +119,12 @@ def test_is_true_of_decisions_and_the_market(schema, market):
     assert_matches_schema(schema, one, f"{ONE}/evaluations/{{evaluation_id}}")
     for part in ("/logs", "/evaluations"):
         assert_matches_schema(schema, client.get(url + part), ONE + part)
-    asked = {"region": session.aws_region, "instance_type": session.instance_type}
+    query = {"region": session.aws_region, "instance_type": session.instance_type}
     for path in ("/api/v1/market/pools", "/api/v1/market/history"):
-        answer = client.get(path, asked)
+        answer = client.get(path, query)
         assert answer.json()["results"]
         assert_matches_schema(schema, answer, path)
-        assert_matches_schema(schema, client.get(path, {"region": "zz-nowhere-1"} | asked), path)
+        assert_matches_schema(schema, client.get(path, {"region": "zz-nowhere-1"} | query), path)
         assert_matches_schema(schema, client.get(path), path)
 
 
@@ -141,7 +141,7 @@ def test_is_true_of_an_evaluation_that_failed(schema, aws):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_matches_an_evaluation_that_takes_long(schema, aws):
+async def test_matches_a_pending_evaluation(schema, aws):
     session = await sync_to_async(a_session)()
     token = (await sync_to_async(signed_in)(session.user))._credentials["HTTP_AUTHORIZATION"]
     headers = {"Authorization": token, "Prefer": "respond-async"}

@@ -19,14 +19,14 @@ from spot_optimizer.tests.browser.users import BrowserUser, sign_in
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
-# Said aloud too: a report-only policy and a blocked style attribute tell the page alone.
-TELL_VIOLATIONS = """
+# Report-only policies and blocked style attributes fire this event but log no console error.
+REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => console.error(
   `CSP violation: ${event.effectiveDirective} blocked ${event.blockedURI} ` +
   `at ${event.sourceFile}:${event.lineNumber}`));
 """
-# The same as a failed request or answer, which are noted with their address.
-SAID_ELSEWHERE = "Failed to load resource"
+# Failed requests and error responses are recorded separately, with their URL.
+FAILED_RESPONSE = "Failed to load resource"
 HARMLESS = "net::ERR_ABORTED"  # the page moved on
 
 
@@ -51,7 +51,7 @@ class MonitoredPages:
             reduced_motion="reduce",
         )
         self._contexts.append(context)
-        await context.add_init_script(TELL_VIOLATIONS)
+        await context.add_init_script(REPORT_VIOLATIONS)
         self._listen(context)
         if person:
             await sign_in(context, person)
@@ -82,7 +82,7 @@ class MonitoredPages:
         context.on("page", lambda page: page.on("websocket", self._note_socket))
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(SAID_ELSEWHERE):
+        if message.type == "error" and not message.text.startswith(FAILED_RESPONSE):
             self.problems.append(f"console: {message.text}")
 
     def _note_error(self, error: WebError) -> None:

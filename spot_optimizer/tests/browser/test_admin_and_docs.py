@@ -33,7 +33,7 @@ async def test_a_signed_in_page_shows_who_is_signed_in(page, person):
     assert person.email in await page.inner_text("body")
 
 
-async def test_the_documentation_is_quiet_and_lists_the_operations(new_page):
+async def test_the_documentation_lists_the_operations_without_console_errors(new_page):
     page = await new_page(dark=True)
 
     await page.goto("/docs")
@@ -42,7 +42,7 @@ async def test_the_documentation_is_quiet_and_lists_the_operations(new_page):
     assert await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
 
 
-async def test_roles_and_phone_width_are_what_was_asked_for(new_page, new_user):
+async def test_a_new_page_has_the_requested_role_and_width(new_page, new_user):
     page = await new_page(new_user("admin"), phone=True)
 
     answer = await page.goto("/admin/")
@@ -51,11 +51,13 @@ async def test_roles_and_phone_width_are_what_was_asked_for(new_page, new_user):
     assert await page.evaluate("innerWidth") == 360
 
 
-@pytest.mark.parametrize(("script", "said"), PLANTED, ids=[said for _, said in PLANTED])
+@pytest.mark.parametrize(
+    ("script", "violation"), PLANTED, ids=[violation for _, violation in PLANTED]
+)
 async def test_a_planted_problem_fails_the_test_that_opened_the_page(
-    browser, platform, script, said
+    browser, platform, script, violation
 ):
-    with pytest.raises(AssertionError, match=said):
+    with pytest.raises(AssertionError, match=violation):
         await a_visit(browser, platform, script)
 
 

@@ -25,7 +25,7 @@ async def goes_to_a_session(page, act) -> str:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=LOOK_NAMES)
-async def test_pages_are_usable_by_everybody_in_every_look(new_page, new_user, platform, axe, look):
+async def test_pages_are_accessible_in_every_color_scheme(new_page, new_user, platform, axe, look):
     person = new_user()
     signed_out, page = await new_page(**look), await new_page(person, **look)
     for path in ("/sign-in", "/register"):
@@ -69,7 +69,9 @@ async def test_the_look_follows_the_system(new_page):
 
 
 class TestSignIn:
-    async def test_works_by_keys_alone_and_leads_to_where_one_wanted(self, new_page, new_user):
+    async def test_works_by_keyboard_alone_and_redirects_to_the_requested_page(
+        self, new_page, new_user
+    ):
         page, person = await new_page(), new_user()
         await page.goto("/sessions/new")
 
@@ -88,7 +90,7 @@ class TestSignIn:
         await page.wait_for_url("**/sessions/new#content")
         await expect(page.get_by_role("heading", level=1)).to_have_text("New session")
 
-    async def test_says_what_is_wrong_and_lets_one_try_again(self, new_page, new_user, pages):
+    async def test_shows_an_error_and_accepts_a_second_attempt(self, new_page, new_user, pages):
         pages.expect("status 401")
         page, person = await new_page(), new_user()
         await page.goto("/sign-in")
@@ -116,7 +118,7 @@ class TestSignIn:
         await page.wait_for_url("**/sign-in?next=/")
 
 
-async def test_registering_leads_to_an_empty_home_that_says_what_to_do(new_page, pages):
+async def test_registering_opens_an_empty_home_with_instructions(new_page, pages):
     pages.expect("status 400")
     page = await new_page(phone=True)
     await page.goto("/sign-in")
@@ -184,7 +186,7 @@ class TestNewSession:
 
         await expect(region).to_have_value("us-east-1")
 
-    async def test_a_zone_overwrites_no_region_that_somebody_has_chosen(self, page):
+    async def test_a_zone_does_not_overwrite_a_chosen_region(self, page):
         await page.goto("/sessions/new")
         region = page.get_by_label("Region")
 
@@ -209,7 +211,7 @@ class TestNewSession:
         await expect(live).to_be_visible()
         await expect(dry).to_be_hidden()
 
-    async def test_opens_preferences_where_one_is_wrong(self, page, pages):
+    async def test_expands_preferences_that_have_an_error(self, page, pages):
         pages.expect("status 400")
         await page.goto("/sessions/new?demo")
         gate = page.get_by_label("Safety gate")
@@ -240,19 +242,19 @@ class TestNewSession:
 
 
 class TestApiModule:
-    async def test_answers_json_and_sends_the_token_against_forgery(self, page, person):
+    async def test_returns_json_and_sends_the_csrf_token(self, page, person):
         await page.goto("/")
 
-        told = await page.evaluate(
+        profile = await page.evaluate(
             f"""{API}.then(async ({{ request, get }}) => {{
                   await request("PATCH", "/api/v1/auth/profile", {{ full_name: "Grace" }});
                   return get("/api/v1/auth/profile");
                 }})"""
         )
 
-        assert (told["email"], told["full_name"]) == (person.email, "Grace")
+        assert (profile["email"], profile["full_name"]) == (person.email, "Grace")
 
-    async def test_refuses_with_a_code_and_a_sentence(self, page, pages):
+    async def test_rejects_with_code_and_detail(self, page, pages):
         pages.expect("status 404")
         await page.goto("/")
 
@@ -274,7 +276,7 @@ class TestApiModule:
 
         await page.wait_for_url("**/sign-in?next=%2Fsessions%2Fnew%3Fdemo")
 
-    async def test_says_so_when_the_server_is_out_of_reach(self, page, pages):
+    async def test_shows_an_error_if_the_server_is_unreachable(self, page, pages):
         pages.expect("failed: GET .*ERR_INTERNET_DISCONNECTED")
         await page.goto("/")
         await page.evaluate(API)  # it is there before the network goes

@@ -36,7 +36,7 @@ async def is_as_wide_as_the_screen(page):
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=str)
-async def test_everybody_can_use_its_pages(new_page, new_user, platform, spot, axe, look):
+async def test_its_pages_are_accessible(new_page, new_user, platform, spot, axe, look):
     person = new_user("lab")
     evaluate(platform, person, spot)
     page = await new_page(person, **look)
@@ -47,7 +47,7 @@ async def test_everybody_can_use_its_pages(new_page, new_user, platform, spot, a
         assert await is_as_wide_as_the_screen(page), path
 
 
-async def test_its_empty_pages_can_be_used_as_well(new_page, person, platform, spot, axe):
+async def test_its_empty_pages_are_accessible(new_page, person, platform, spot, axe):
     platform.create_session(person.token, spot)
     page = await new_page(person, phone=True)
 
@@ -57,7 +57,9 @@ async def test_its_empty_pages_can_be_used_as_well(new_page, person, platform, s
     await axe(page)
 
 
-async def test_a_promotion_is_asked_back_and_done_by_keys_alone(new_page, new_user, models, axe):
+async def test_a_promotion_needs_confirmation_and_works_by_keyboard_alone(
+    new_page, new_user, models, axe
+):
     page = await new_page(new_user("lab"))
     await page.goto("/lab")
     name = f"{models['challenger']['name']} {models['challenger']['version']}"
@@ -120,7 +122,7 @@ async def test_switches_are_saved_and_the_pipeline_follows(new_page, new_user, p
     await expect(page.get_by_text("Family stress: on → off")).to_be_visible()
 
 
-async def test_a_user_looks_and_is_told_why_not_more(page, person, platform, spot):
+async def test_a_user_can_only_read_and_sees_why(page, person, platform, spot):
     platform.create_session(person.token, spot)
 
     await page.goto("/lab")

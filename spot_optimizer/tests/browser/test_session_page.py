@@ -72,7 +72,7 @@ def api(platform, person, session, path):
     return platform.request("GET", url, token=person.token).json()
 
 
-async def test_an_evaluation_is_asked_for_and_seen_live(page, platform, person, session):
+async def test_an_evaluation_is_requested_and_followed_live(page, platform, person, session):
     await visit(page, session)
     await expect(page.get_by_text("No evaluation yet").first).to_be_visible()
 
@@ -83,30 +83,32 @@ async def test_an_evaluation_is_asked_for_and_seen_live(page, platform, person, 
     await expect(page.locator("[data-part=evaluations]")).to_contain_text("Running")
     await expect(page.locator("[data-decision]")).to_be_visible(timeout=SLOW)
 
-    [told] = api(platform, person, session, "/evaluations")["results"]
+    [evaluation] = api(platform, person, session, "/evaluations")["results"]
     statuses = page.locator(".stage")
     assert await statuses.evaluate_all("all => all.map(each => each.dataset.stage)") == STAGES
     lit = await statuses.evaluate_all("all => all.map(each => each.dataset.status)")
-    assert lit == [step["status"] for step in told["trace"]]
+    assert lit == [step["status"] for step in evaluation["trace"]]
     assert set(lit) == {"done", "disabled"}
     await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
 
 
-async def test_the_decision_is_what_the_api_answers(page, platform, person, evaluated):
+async def test_the_decision_matches_the_api(page, platform, person, evaluated):
     await visit(page, evaluated)
 
-    [told] = api(platform, person, evaluated, "/evaluations")["results"]
+    [evaluation] = api(platform, person, evaluated, "/evaluations")["results"]
     card = page.locator("[data-part=decision]")
-    savings = told["projected_savings"]
-    await expect(card.locator("[data-decision]")).to_have_text(told["decision"])
-    await expect(card.locator("[data-reason]")).to_have_text(told["reason"])
+    savings = evaluation["projected_savings"]
+    await expect(card.locator("[data-decision]")).to_have_text(evaluation["decision"])
+    await expect(card.locator("[data-reason]")).to_have_text(evaluation["reason"])
     await expect(card.locator("[data-monthly]")).to_have_text(formats.usd(savings["monthly"]))
     await expect(card.locator("[data-percent]")).to_have_text(formats.percent(savings["percent"]))
     for kind in ("current", "target"):
         box = card.locator(f".pool-box.{kind}")
-        await expect(box).to_contain_text(told[kind]["instance_type"])
-        await expect(box.locator("[data-price]")).to_have_text(formats.hourly(told[kind]["price"]))
-    await expect(card).to_contain_text(told["inputs_hash"])
+        await expect(box).to_contain_text(evaluation[kind]["instance_type"])
+        await expect(box.locator("[data-price]")).to_have_text(
+            formats.hourly(evaluation[kind]["price"])
+        )
+    await expect(card).to_contain_text(evaluation["inputs_hash"])
 
 
 async def test_the_log_shows_every_stored_line_in_order(page, platform, person, evaluated):
@@ -135,7 +137,7 @@ async def test_the_preflight_ticks_check_by_check(page, platform, person):
     await expect(checks.nth(4)).to_have_attribute("data-status", "passed")
 
 
-async def test_a_check_that_fails_says_what_to_do(page, platform, person):
+async def test_a_failed_check_shows_advice(page, platform, person):
     unknown = {**platform.facts["instances"][0], "instance_id": "i-0000000000000000f"}
     session = platform.create_session(person.token, unknown)
 
@@ -168,14 +170,16 @@ async def test_candidates_are_sorted_by_any_column_both_ways(page, evaluated):
     assert await page.locator("th[aria-sort]").count() == 1
 
 
-async def test_candidates_are_searched_and_the_rejected_ones_say_why(
+async def test_candidates_are_searched_and_rejected_ones_show_the_reason(
     page, platform, person, evaluated
 ):
     await visit(page, evaluated)
-    [told] = api(platform, person, evaluated, "/evaluations")["results"]
-    await expect(page.locator("[data-shown]")).to_contain_text(f"of {told['counts']['kept']} kept")
+    [evaluation] = api(platform, person, evaluated, "/evaluations")["results"]
+    await expect(page.locator("[data-shown]")).to_contain_text(
+        f"of {evaluation['counts']['kept']} kept"
+    )
 
-    rejected = sum(told["counts"]["rejected"].values())
+    rejected = sum(evaluation["counts"]["rejected"].values())
     await page.get_by_text(f"Rejected ({rejected})").click()
     await expect(page.locator("[data-shown]")).to_have_text(f"100 of {rejected} rejected pools")
     reasons = await column(page, 9)
@@ -198,17 +202,19 @@ async def test_the_risk_chart_marks_both_pools_and_is_walked_by_keys(page, evalu
     await chart.focus()
     await chart.press("ArrowRight")
 
-    said = page.locator("[data-part=candidates] [data-announcement]")
-    await expect(said).to_contain_text("/h")
+    announcement = page.locator("[data-part=candidates] [data-announcement]")
+    await expect(announcement).to_contain_text("/h")
     await expect(chart.locator(".tooltip")).to_be_visible()
     await chart.press("Escape")
     await expect(chart.locator(".tooltip")).to_be_hidden()
 
 
-async def test_the_price_chart_steps_at_what_the_api_knows(page, platform, person, evaluated):
+async def test_the_price_chart_steps_at_the_change_points_of_the_api(
+    page, platform, person, evaluated
+):
     await visit(page, evaluated)
-    [told] = api(platform, person, evaluated, "/evaluations")["results"]
-    target = told["target"]
+    [evaluation] = api(platform, person, evaluated, "/evaluations")["results"]
+    target = evaluation["target"]
     card = page.locator("[data-part=prices]")
 
     await expect(card.locator(".steps")).to_have_count(2)
@@ -312,7 +318,7 @@ async def test_two_windows_of_a_session_stay_in_step(page, new_page, person, eva
     assert await other.locator(".stages").inner_text() == await page.locator(".stages").inner_text()
 
 
-async def test_an_earlier_evaluation_is_looked_at_and_left_again(page, evaluated):
+async def test_an_earlier_evaluation_is_opened_and_closed(page, evaluated):
     await visit(page, evaluated)
     decision = page.locator("[data-part=decision]")
     first = await decision.get_attribute("data-evaluation")
@@ -326,7 +332,7 @@ async def test_an_earlier_evaluation_is_looked_at_and_left_again(page, evaluated
     await expect(decision).to_have_attribute("data-evaluation", second)
 
 
-async def test_what_aws_refuses_is_said_with_what_to_do(page, pages, platform, evaluated):
+async def test_an_aws_error_is_shown_with_advice(page, pages, platform, evaluated):
     pages.expect("status 502: POST")
     await visit(page, evaluated)
     platform.emulator("/deny", actions=["ec2:DescribeInstances"])
@@ -341,7 +347,7 @@ async def test_what_aws_refuses_is_said_with_what_to_do(page, pages, platform, e
     platform.emulator("/deny", actions=[])
 
 
-async def test_too_many_requests_are_said_in_words(page, pages, evaluated):
+async def test_a_rate_limit_is_explained(page, pages, evaluated):
     pages.expect("status 429")
     await visit(page, evaluated)
     body = {"detail": "Too many requests. Try again in 7 seconds.", "code": "too_many_requests"}
@@ -356,7 +362,7 @@ async def test_too_many_requests_are_said_in_words(page, pages, evaluated):
     await expect(page.get_by_role("button", name="Evaluate", exact=True)).to_be_enabled()
 
 
-async def test_an_evaluation_that_takes_long_is_waited_for(page, evaluated):
+async def test_a_slow_evaluation_is_awaited(page, evaluated):
     await visit(page, evaluated)
     decision = page.locator("[data-part=decision]")
     before = await decision.get_attribute("data-evaluation")
@@ -386,7 +392,7 @@ async def test_the_policy_is_copied(page, platform, person, session):
     assert copied == api(platform, person, session, "/iam-policy")
 
 
-async def test_a_session_is_ended_after_a_question(page, platform, person, session):
+async def test_ending_a_session_needs_confirmation(page, platform, person, session):
     await visit(page, session)
 
     await page.get_by_role("button", name="End session").click()
@@ -423,13 +429,13 @@ async def test_numbers_read_the_same_before_and_after_scripts(page, evaluated):
       const { share, hourly } = await import("/static/dashboard/session/format.js");
       return numbers.map(number => [share(number), hourly(number)]);
     }"""
-    told = await page.evaluate(script, numbers)
+    formatted = await page.evaluate(script, numbers)
 
-    assert told == [[formats.share(number), formats.hourly(number)] for number in numbers]
+    assert formatted == [[formats.share(number), formats.hourly(number)] for number in numbers]
 
 
 @pytest.mark.parametrize("looks", [{}, {"dark": True}, {"phone": True}], ids=str)
-async def test_everybody_can_use_it(new_page, person, evaluated, axe, looks):
+async def test_it_is_accessible(new_page, person, evaluated, axe, looks):
     page = await visit(await new_page(person, **looks), evaluated)
     await expect(page.locator("[data-part=prices] .steps")).to_have_count(2)
 
@@ -438,7 +444,7 @@ async def test_everybody_can_use_it(new_page, person, evaluated, axe, looks):
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person, session, axe):
+async def test_new_and_ended_sessions_are_accessible(page, platform, person, session, axe):
     await visit(page, session)
     await axe(page)
     path = f"/api/v1/sandbox/sessions/{session['session_id']}"
@@ -448,7 +454,7 @@ async def test_a_new_and_an_ended_session_are_usable_too(page, platform, person,
     await axe(page)
 
 
-async def test_a_watcher_who_has_signed_out_is_told_to_sign_in(browser, chromium, tmp_path):
+async def test_a_watcher_who_has_signed_out_sees_a_link_to_sign_in(browser, chromium, tmp_path):
     with Platform(tmp_path / "var", STREAM_REQUIRE_TICKET="true") as platform:
         person = create_user(platform)
         session = platform.create_session(person.token)
@@ -465,7 +471,7 @@ async def test_a_watcher_who_has_signed_out_is_told_to_sign_in(browser, chromium
             await expect(page.locator("[data-connection=stopped]")).to_be_visible()
 
 
-async def test_somebody_elses_session_is_a_page_that_says_so(page, pages, new_user, platform):
+async def test_another_users_session_is_a_404_page(page, pages, new_user, platform):
     pages.expect("status 404")
     theirs = platform.create_session(new_user().token)
 
