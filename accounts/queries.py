@@ -14,10 +14,13 @@ def get_signed_in(*, user_id: UUID, family_id: UUID) -> User:
     :raises TokenRevoked: the family is revoked or deleted, or its user is disabled
     :raises TokenInvalid: the family belongs to another user
     """
-    active = {"token_families__pk": family_id, "token_families__revoked_at": None}
-    user = User.objects.filter(**active).order_by().first()
-    if user is None or not user.is_active:
-        raise TokenRevoked("This token was revoked. Please sign in again.")
+    revoked = TokenRevoked("This token was revoked. Please sign in again.")
+    try:
+        user = User.objects.get(token_families__pk=family_id, token_families__revoked_at=None)
+    except User.DoesNotExist:
+        raise revoked from None
+    if not user.is_active:
+        raise revoked
     if user.pk != user_id:
         raise TokenInvalid("This token is not valid. Please sign in again.")
     return user

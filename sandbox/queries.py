@@ -36,10 +36,11 @@ def get_session(*, user: User, session_id: UUID) -> SandboxSession:
 
     :raises Missing: there is none with this id, or it belongs to another user
     """
-    session = SandboxSession.objects.filter(pk=session_id, user=user).first()
-    if session is None:
-        raise Missing("There is no session with this id among yours.")
-    return session
+    try:
+        return SandboxSession.objects.get(pk=session_id, user=user)
+    except SandboxSession.DoesNotExist:
+        message = "There is no session with this id, or it belongs to another user."
+        raise Missing(message) from None
 
 
 def evaluations_of(session: SandboxSession) -> QuerySet[Evaluation]:

@@ -65,22 +65,20 @@ class UserChangeIn(serializers.Serializer):
     is_active = StrictBoolean(required=False)
 
 
-class UserOut(serializers.ModelSerializer):
-    class Meta:
-        model = User
-        fields = ["id", "email", "username", "full_name", "role"]
+# Declared fields: ModelSerializer would derive them from the model again for every response.
+class UserOut(serializers.Serializer):
+    id = serializers.UUIDField(read_only=True)
+    email = serializers.EmailField(max_length=254)
+    username = serializers.CharField(max_length=64)
+    full_name = serializers.CharField(max_length=200, required=False)
+    role = serializers.ChoiceField(User.Role.choices, required=False)
 
 
-class ProfileOut(serializers.ModelSerializer):
-    class Meta:
-        model = User
-        fields = [
-            *UserOut.Meta.fields,
-            "is_active",
-            "created_at",
-            "last_login",
-            "active_sessions_count",
-        ]
+class ProfileOut(UserOut):
+    is_active = serializers.BooleanField(required=False)
+    created_at = serializers.DateTimeField(read_only=True)
+    last_login = serializers.DateTimeField(required=False, allow_null=True)
+    active_sessions_count = serializers.IntegerField(read_only=True)
 
 
 class TokensOut(serializers.Serializer):

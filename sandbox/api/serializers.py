@@ -78,36 +78,25 @@ class PreflightOut(serializers.Serializer):
     checks = StoredChecks(source="preflight_checks")
 
 
-class SessionOut(serializers.ModelSerializer):
+# Declared fields: ModelSerializer would derive them from the model again for every response.
+class SessionOut(serializers.Serializer):
     session_id = serializers.UUIDField(source="id")
+    instance_id = serializers.CharField(read_only=True)
+    instance_type = serializers.CharField(read_only=True)
+    availability_zone = serializers.CharField(read_only=True)
+    aws_region = serializers.CharField(read_only=True)
+    mode = serializers.ChoiceField(SandboxSession.Mode.choices, read_only=True)
+    state = serializers.ChoiceField(SandboxSession.State.choices, read_only=True)
     is_active = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+    ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
     time_remaining_minutes = serializers.SerializerMethodField()
-    stream_url = serializers.SerializerMethodField()
+    aws_access_key_last4 = serializers.CharField(read_only=True)
     preferences = StoredPreferences()
+    stream_url = serializers.SerializerMethodField()
+    stream_ticket = serializers.CharField(read_only=True)
     preflight = PreflightOut(source="*")
-
-    class Meta:
-        model = SandboxSession
-        fields = [
-            "session_id",
-            "instance_id",
-            "instance_type",
-            "availability_zone",
-            "aws_region",
-            "mode",
-            "state",
-            "is_active",
-            "created_at",
-            "expires_at",
-            "ended_at",
-            "time_remaining_minutes",
-            "aws_access_key_last4",
-            "preferences",
-            "stream_url",
-            "stream_ticket",
-            "preflight",
-        ]
-        read_only_fields = fields
 
     def get_is_active(self, session: SandboxSession) -> bool:
         return session.is_active(at=timezone.now())
