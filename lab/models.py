@@ -18,7 +18,7 @@ class ModelRegistry(models.Model):
     version = models.CharField(max_length=50)
     description = models.TextField(blank=True, default="")
     stage = models.CharField(max_length=16, choices=Stage, default=Stage.CHALLENGER)
-    artifact = models.CharField(max_length=500, help_text="Where the JSON parameters are.")
+    artifact = models.CharField(max_length=500, help_text="The address of the JSON parameters.")
     sha256 = models.CharField(max_length=64)
     feature_names = models.JSONField(default=list)
     metrics = models.JSONField(default=dict, blank=True)
@@ -172,11 +172,11 @@ class ExperimentLog(models.Model):
     decision = models.CharField(max_length=8)
     numbers = models.JSONField(default=dict)
     inputs_hash = models.CharField(max_length=64)
-    inputs = models.BinaryField(help_text="The frozen inputs, as the engine reads them again.")
+    inputs = models.BinaryField(help_text="The serialized inputs of the engine, compressed.")
     milliseconds = models.JSONField(default=dict, help_text="By stage.")
     created_at = models.DateTimeField()
     restored_at = models.DateTimeField(
-        null=True, editable=False, help_text="Brought back from an archive; kept from then on."
+        null=True, editable=False, help_text="When it was restored from an archive."
     )
 
     class Meta:
@@ -196,9 +196,9 @@ class Archive(models.Model):
     """One file of experiment logs. It is stored before the file is written."""
 
     class State(models.TextChoices):
-        WRITING = "writing", "Being written: its rows are still here"
-        FINISHED = "kept", "Kept: verified, and its rows deleted"
-        DISCARDED = "discarded", "Discarded: its rows were archived otherwise"
+        WRITING = "writing", "Being written: its rows are not deleted yet"
+        FINISHED = "kept", "Finished: verified, and its rows deleted"
+        DISCARDED = "discarded", "Discarded: its rows are archived in another file"
 
     name = models.CharField(max_length=255, unique=True, help_text="In the archive's storage.")
     state = models.CharField(max_length=16, choices=State, default=State.WRITING)

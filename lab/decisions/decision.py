@@ -56,7 +56,7 @@ def decide(
     """
     Run the pipeline and return the decision.
 
-    ``zone_names`` maps zone ids to the account's zone names; an id without a name stays an id.
+    ``zone_names`` maps zone ids to the account's zone names; unknown ids stay unchanged.
 
     :raises NoPrices: the price of the machine itself is unknown, so nothing can be compared with it
     :raises ValueError: the inputs are invalid (a bug of the caller)

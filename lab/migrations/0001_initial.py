@@ -41,7 +41,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "artifact",
-                    models.CharField(help_text="Where the JSON parameters are.", max_length=500),
+                    models.CharField(
+                        help_text="The address of the JSON parameters.", max_length=500
+                    ),
                 ),
                 ("sha256", models.CharField(max_length=64)),
                 ("feature_names", models.JSONField(default=list)),
@@ -132,7 +134,7 @@ class Migration(migrations.Migration):
                 (
                     "inputs",
                     models.BinaryField(
-                        help_text="The frozen inputs, as the engine reads them again."
+                        help_text="The serialized inputs of the engine, compressed."
                     ),
                 ),
                 ("milliseconds", models.JSONField(default=dict, help_text="By stage.")),

@@ -57,9 +57,9 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("writing", "Being written: its rows are still here"),
-                            ("kept", "Kept: verified, and its rows deleted"),
-                            ("discarded", "Discarded: its rows were archived otherwise"),
+                            ("writing", "Being written: its rows are not deleted yet"),
+                            ("kept", "Finished: verified, and its rows deleted"),
+                            ("discarded", "Discarded: its rows are archived in another file"),
                         ],
                         default="writing",
                         max_length=16,
@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
             name="restored_at",
             field=models.DateTimeField(
                 editable=False,
-                help_text="Brought back from an archive; kept from then on.",
+                help_text="When it was restored from an archive.",
                 null=True,
             ),
         ),

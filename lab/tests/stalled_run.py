@@ -35,10 +35,10 @@ class Written(FileSystemStorage):
 
 
 def stall_after_first_delete(execute, sql, params, many, context):
-    answer = execute(sql, params, many, context)
+    result = execute(sql, params, many, context)
     if sql.startswith("DELETE") and "lab_experimentlog" in sql:
         stall()
-    return answer
+    return result
 
 
 def main(database, folder, point):

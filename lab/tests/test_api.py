@@ -66,8 +66,8 @@ class TestPermissions:
 
     def written(self, client):
         model = a_challenger()
-        answers = [assign(client, model), put(client, shadow=True)]
-        return [answer.status_code for answer in answers] + [
+        responses = [assign(client, model), put(client, shadow=True)]
+        return [response.status_code for response in responses] + [
             to_stage(client, model, "champion").status_code
         ]
 
@@ -126,9 +126,9 @@ class TestAssigning:
     def test_returns_the_contracts_body_and_sets_the_linear_pipeline(self):
         client, model = a_researcher(), a_challenger()
 
-        answer = assign(client, model)
+        response = assign(client, model)
 
-        assert answer.json() == {
+        assert response.json() == {
             "status": "updated",
             "mode": "Lab Experiment Active",
             "instance_id": INSTANCE,
@@ -142,19 +142,19 @@ class TestAssigning:
         client, model = a_researcher(), a_challenger()
         to_stage(client, model, "archived")
 
-        answer = assign(client, model)
+        response = assign(client, model)
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "model_archived")
+        assert (response.status_code, response.json()["code"]) == (409, "model_archived")
         assert put(client, assigned_model_id=str(model.pk)).status_code == 409
 
     def test_a_model_that_cannot_be_loaded_is_refused(self):
         client, model = a_researcher(), a_challenger()
         ModelRegistry.objects.filter(pk=model.pk).update(sha256="0" * 64)
 
-        answer = assign(client, model)
+        response = assign(client, model)
 
-        assert (answer.status_code, answer.json()["code"]) == (409, "model_unusable")
-        assert "checksums differ" in answer.json()["detail"]
+        assert (response.status_code, response.json()["code"]) == (409, "model_unusable")
+        assert "checksums differ" in response.json()["detail"]
 
     @pytest.mark.parametrize(
         ("body", "status"),
@@ -174,11 +174,11 @@ class TestAssigning:
         ],
     )
     def test_an_invalid_body_is_refused(self, body, status):
-        answer = a_researcher().post(
+        response = a_researcher().post(
             f"{LAB}/assign-model", json.dumps(body), content_type="application/json"
         )
 
-        assert answer.status_code == status
+        assert response.status_code == status
 
 
 class TestPipelineStatus:
@@ -248,9 +248,9 @@ class TestConfig:
         config = client.get(CONFIG).json()
         changes = ConfigChange.objects.count()
 
-        answer = client.put(CONFIG, config, format="json")
+        response = client.put(CONFIG, config, format="json")
 
-        assert answer.json() == config
+        assert response.json() == config
         assert ConfigChange.objects.count() == changes
 
     def test_omitted_fields_are_unchanged(self):
@@ -308,9 +308,9 @@ class TestConfig:
         client = a_researcher()
         before = client.get(CONFIG).json()
 
-        answer = put(client, **fields)
+        response = put(client, **fields)
 
-        assert (answer.status_code, list(answer.json()["errors"])) == (400, [named])
+        assert (response.status_code, list(response.json()["errors"])) == (400, [named])
         assert client.get(CONFIG).json() == before
 
     def test_an_unknown_model_is_not_found(self):
@@ -319,9 +319,9 @@ class TestConfig:
     @pytest.mark.parametrize("instance_id", ["i-unknown", "i" * 65, "%00", "%F0%9F%92%A9", "%FF"])
     @pytest.mark.parametrize("path", ["config", "pipeline-status", "experiments"])
     def test_an_unknown_instance_is_not_found(self, path, instance_id):
-        answer = a_researcher().get(f"{LAB}/{path}/{instance_id}")
+        response = a_researcher().get(f"{LAB}/{path}/{instance_id}")
 
-        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
     def test_an_id_with_a_nul_is_not_sent_to_the_database(self, django_assert_num_queries):
         owner = a_user()
@@ -397,9 +397,11 @@ class TestModels:
 
     @pytest.mark.parametrize("body", [{}, {"stage": "best"}, {"stage": None}, [], {"stage": [1]}])
     def test_an_unknown_stage_is_refused(self, body):
-        answer = a_researcher().post(f"{LAB}/models/{the_champion().pk}/stage", body, format="json")
+        response = a_researcher().post(
+            f"{LAB}/models/{the_champion().pk}/stage", body, format="json"
+        )
 
-        assert answer.status_code == 400
+        assert response.status_code == 400
 
 
 def an_experiment(config):

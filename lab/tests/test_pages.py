@@ -34,9 +34,9 @@ def a_browser(role="user", *, has_instance=True, user=None):
     return client
 
 
-def text_of(answer):
+def text_of(response):
     """Return the visible text of a page."""
-    body = re.sub(r"<(style|script).*?</\1>", "", answer.content.decode(), flags=re.DOTALL)
+    body = re.sub(r"<(style|script).*?</\1>", "", response.content.decode(), flags=re.DOTALL)
     texts = unescape(strip_tags(body.replace("<", " <"))).split()
     return re.sub(r" ([.,:;])", r"\1", " ".join(texts))
 
@@ -68,21 +68,21 @@ def log(client, count, **fields):
 class TestAccess:
     @pytest.mark.parametrize("path", ["/lab", PAGE])
     def test_requires_a_signed_in_user(self, client, path):
-        answer = client.get(path)
+        response = client.get(path)
 
-        assert answer.status_code == 302
-        assert answer["Location"].startswith("/sign-in?next=/lab")
+        assert response.status_code == 302
+        assert response["Location"].startswith("/sign-in?next=/lab")
 
     @pytest.mark.parametrize("role", ["user", "lab", "admin"])
     def test_an_instance_of_another_user_is_a_404_like_an_unknown_one(self, role):
         a_browser()
         client = a_browser(role, has_instance=False)
 
-        foreign, unknown = client.get(PAGE), client.get("/lab/instances/i-unknown")
+        other, unknown = client.get(PAGE), client.get("/lab/instances/i-unknown")
 
-        assert (foreign.status_code, unknown.status_code) == (404, 404)
-        assert text_of(foreign) == text_of(unknown)
-        assert "You never had a session for this instance" in text_of(foreign)
+        assert (other.status_code, unknown.status_code) == (404, 404)
+        assert text_of(other) == text_of(unknown)
+        assert "You never had a session for this instance" in text_of(other)
 
     @pytest.mark.parametrize("name", ["%00", "a" * 500, "%F0%9F%92%A9", "..%2Fmodels"])
     def test_an_invalid_id_is_a_404(self, name):
@@ -109,10 +109,10 @@ class TestAccess:
         client, model = a_browser("user"), the("challenger")
         body = {name: value.format(model=model.pk) for name, value in body.items()}
 
-        answer = client.post(path.format(model=model.pk), body)
+        response = client.post(path.format(model=model.pk), body)
 
-        assert answer.status_code == 403
-        assert "Ask an administrator for another" in text_of(answer)
+        assert response.status_code == 403
+        assert "Ask an administrator for another" in text_of(response)
         assert the("challenger") == model
         assert config_of(client).pipeline_mode == "CLUSTER_FULL"
 
@@ -127,9 +127,9 @@ class TestAccess:
         client = a_browser("lab")
         client.handler.enforce_csrf_checks = True
 
-        answer = client.post(f"{PAGE}/config", {"pipeline_mode": "SINGLE_LINEAR"})
+        response = client.post(f"{PAGE}/config", {"pipeline_mode": "SINGLE_LINEAR"})
 
-        assert answer.status_code == 403
+        assert response.status_code == 403
         assert config_of(client).pipeline_mode == "CLUSTER_FULL"
 
 
@@ -188,25 +188,25 @@ class TestModels:
         client, model = a_browser("lab"), the("challenger")
         client.post(f"{PAGE}/model", {"model_id": model.pk})
 
-        answer = client.post(f"/lab/models/{model.pk}/stage", {"stage": "archived"}, follow=True)
+        response = client.post(f"/lab/models/{model.pk}/stage", {"stage": "archived"}, follow=True)
 
-        assert answer.redirect_chain == [("/lab", 302)]
-        assert "is assigned to 1 instance. Assign others there first." in text_of(answer)
+        assert response.redirect_chain == [("/lab", 302)]
+        assert "is assigned to 1 instance. Assign others there first." in text_of(response)
         assert the("challenger") == model
 
     @pytest.mark.parametrize("stage", ["", "king", "\0"])
     def test_an_unknown_stage_is_refused(self, stage):
-        answer = a_browser("lab").post(
+        response = a_browser("lab").post(
             f"/lab/models/{the('challenger').pk}/stage", {"stage": stage}
         )
 
-        assert answer.status_code == 400
-        assert "Choose one of champion, challenger, archived." in text_of(answer)
+        assert response.status_code == 400
+        assert "Choose one of champion, challenger, archived." in text_of(response)
 
     def test_an_unknown_one_is_a_404(self):
-        answer = a_browser("lab").post(f"/lab/models/{uuid4()}/stage", {"stage": "champion"})
+        response = a_browser("lab").post(f"/lab/models/{uuid4()}/stage", {"stage": "champion"})
 
-        assert answer.status_code == 404
+        assert response.status_code == 404
 
     def test_a_local_file_before_the_champion_is_shown(self, settings):
         settings.RISK_MODEL_PATH = "/srv/secret-place/model.json"
@@ -339,10 +339,10 @@ class TestAnInstance:
         set_stage(model_id=model.pk, stage="archived", by=None, now=NOON)
 
         page = text_of(client.get(PAGE))
-        answer = client.post(f"{PAGE}/model", {"model_id": model.pk}, follow=True)
+        response = client.post(f"{PAGE}/model", {"model_id": model.pk}, follow=True)
 
         assert f"Assign {model}" not in page
-        assert "is archived. Make it a challenger first" in text_of(answer)
+        assert "is archived. Make it a challenger first" in text_of(response)
         assert config_of(client).assigned_model is None
 
     @pytest.mark.parametrize(
@@ -356,10 +356,10 @@ class TestAnInstance:
         ],
     )
     def test_a_tampered_form_is_an_error_page(self, path, body, status):
-        answer = a_browser("lab").post(f"{PAGE}/{path}", body)
+        response = a_browser("lab").post(f"{PAGE}/{path}", body)
 
-        assert answer.status_code == status
-        assert "Traceback" not in text_of(answer)
+        assert response.status_code == status
+        assert "Traceback" not in text_of(response)
 
     def test_the_config_of_another_owner_is_unchanged(self):
         mine, theirs = a_browser("lab"), a_browser("lab")
@@ -396,9 +396,9 @@ class TestExperiments:
 
     def test_of_other_users_are_not_listed(self):
         client = a_browser()
-        foreign = log(a_browser(), 1)
+        other = log(a_browser(), 1)
 
-        assert str(next(iter(foreign))) not in text_of(client.get(PAGE))
+        assert str(next(iter(other))) not in text_of(client.get(PAGE))
 
     def test_are_summarized_for_each_model(self):
         client = a_browser()
@@ -461,7 +461,7 @@ def test_pages_have_no_inline_scripts_or_styles(role):
     log(client, 2)
 
     for path in ("/lab", PAGE):
-        answer = client.get(path)
-        page = answer.content.decode()
-        assert "unsafe-inline" not in answer["Content-Security-Policy"]
+        response = client.get(path)
+        page = response.content.decode()
+        assert "unsafe-inline" not in response["Content-Security-Policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", page)

@@ -24,9 +24,9 @@ def refused(code: str, status: int | None = None) -> Iterator[None]:
     """Check that the block raises this error code, with this HTTP status."""
     with pytest.raises(ClientError) as caught:
         yield
-    answer = caught.value.response
-    assert answer["Error"]["Code"] == code
-    assert status in (None, answer["ResponseMetadata"]["HTTPStatusCode"])
+    response = caught.value.response
+    assert response["Error"]["Code"] == code
+    assert status in (None, response["ResponseMetadata"]["HTTPStatusCode"])
 
 
 def all_of(client: Any, operation: str, key: str, **parameters: Any) -> list[Any]:

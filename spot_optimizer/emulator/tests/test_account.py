@@ -65,15 +65,15 @@ class TestSignatures:
         body = "Action=DescribeInstances&Version=2016-11-15"
         form = {"Content-Type": "application/x-www-form-urlencoded"}
 
-        answer = urllib3.request("POST", emulator.url, body=body, headers=form)
+        response = urllib3.request("POST", emulator.url, body=body, headers=form)
 
-        assert answer.status == 401
-        assert b"AuthFailure" in answer.data
+        assert response.status == 401
+        assert b"AuthFailure" in response.data
 
     def test_motos_own_endpoints_are_not_served(self, emulator):
-        answer = urllib3.request("POST", f"{emulator.url}/moto-api/reset")
+        response = urllib3.request("POST", f"{emulator.url}/moto-api/reset")
 
-        assert answer.status == 403
+        assert response.status == 403
 
     def test_a_signature_is_valid_for_five_minutes(self, emulator):
         now = datetime.now(UTC)

@@ -54,10 +54,10 @@ def test_uses_all_bands_about_as_often_as_the_real_one(feed):
 
 
 def test_its_savings_match_the_prices(feed, aws):
-    answer = aws("ec2").describe_spot_price_history(
+    response = aws("ec2").describe_spot_price_history(
         InstanceTypes=["m5.large"], ProductDescriptions=["Linux/UNIX"]
     )
-    prices = [float(row["SpotPrice"]) for row in answer["SpotPriceHistory"]]
+    prices = [float(row["SpotPrice"]) for row in response["SpotPriceHistory"]]
 
     saving = feed["spot_advisor"]["us-east-1"]["Linux"]["m5.large"]["s"]
 

@@ -14,17 +14,17 @@ def post(emulator, path, body):
 
 
 def test_identity_states_that_it_is_an_emulator(emulator):
-    answer = urllib3.request("GET", f"{emulator.url}/_emulator")
+    response = urllib3.request("GET", f"{emulator.url}/_emulator")
 
-    assert answer.headers["X-Emulator"] == "spot-optimizer"
-    assert "not AWS" in answer.json()["emulator"]
-    assert answer.json()["access_key"] == emulator.access_key
+    assert response.headers["X-Emulator"] == "spot-optimizer"
+    assert "not AWS" in response.json()["emulator"]
+    assert response.json()["access_key"] == emulator.access_key
 
 
 def test_every_response_has_the_emulator_header(aws):
-    answer = aws("ec2").describe_instances()
+    response = aws("ec2").describe_instances()
 
-    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-emulator"] == "spot-optimizer"
+    assert response["ResponseMetadata"]["HTTPHeaders"]["x-emulator"] == "spot-optimizer"
 
 
 class TestDenial:
@@ -96,11 +96,11 @@ class TestFaults:
         client = aws("sts")
 
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(client.get_caller_identity)
+            future = pool.submit(client.get_caller_identity)
             time.sleep(0.5)
-            waited = not answer.done()
+            waited = not future.done()
             emulator.reset()
-            answer.result(timeout=5)
+            future.result(timeout=5)
 
         assert waited
 
@@ -171,10 +171,10 @@ class TestRequestLog:
     ],
 )
 def test_an_invalid_command_is_refused_with_a_message(emulator, path, body):
-    answer = post(emulator, path, body)
+    response = post(emulator, path, body)
 
-    assert answer.status == 400
-    assert answer.json()["detail"].endswith(".")
+    assert response.status == 400
+    assert response.json()["detail"].endswith(".")
 
 
 def test_an_unknown_path_or_number_is_refused(emulator):

@@ -8,15 +8,15 @@ REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
 def the_instance(emulator, aws, instance_type):
     """Return the demo instance of a type, as EC2 describes it."""
     known = next(i for i in emulator.instances() if i["instance_type"] == instance_type)
-    answer = aws("ec2", known["region"]).describe_instances(InstanceIds=[known["instance_id"]])
-    return answer["Reservations"][0]["Instances"][0]
+    response = aws("ec2", known["region"]).describe_instances(InstanceIds=[known["instance_id"]])
+    return response["Reservations"][0]["Instances"][0]
 
 
 class TestDescribeInstances:
     def test_lists_the_instances_of_the_region(self, emulator, aws):
-        answer = aws("ec2", "eu-west-1").describe_instances()
+        response = aws("ec2", "eu-west-1").describe_instances()
 
-        instances = [i for r in answer["Reservations"] for i in r["Instances"]]
+        instances = [i for r in response["Reservations"] for i in r["Instances"]]
         here = {i["instance_id"] for i in emulator.instances() if i["region"] == "eu-west-1"}
         assert {i["InstanceId"] for i in instances} == here
 
@@ -54,9 +54,9 @@ class TestDescribeInstances:
 
 class TestDescribeInstanceTypes:
     def test_returns_the_real_facts_of_a_type(self, aws):
-        answer = aws("ec2").describe_instance_types(InstanceTypes=["c5.xlarge"])
+        response = aws("ec2").describe_instance_types(InstanceTypes=["c5.xlarge"])
 
-        facts = answer["InstanceTypes"][0]
+        facts = response["InstanceTypes"][0]
         assert facts["VCpuInfo"]["DefaultVCpus"] == 4
         assert facts["MemoryInfo"]["SizeInMiB"] == 8192
         assert facts["ProcessorInfo"]["SupportedArchitectures"] == ["x86_64"]
@@ -129,21 +129,21 @@ class TestZones:
 
 class TestSpotRequests:
     def test_are_fulfilled_while_their_instances_run(self, emulator, aws):
-        answer = aws("ec2").describe_spot_instance_requests()
+        response = aws("ec2").describe_spot_instance_requests()
 
         here = {i["instance_id"] for i in emulator.instances("spot") if i["region"] == "us-east-1"}
-        assert {r["InstanceId"] for r in answer["SpotInstanceRequests"]} == here
-        assert {r["Status"]["Code"] for r in answer["SpotInstanceRequests"]} == {"fulfilled"}
-        assert {r["State"] for r in answer["SpotInstanceRequests"]} == {"active"}
+        assert {r["InstanceId"] for r in response["SpotInstanceRequests"]} == here
+        assert {r["Status"]["Code"] for r in response["SpotInstanceRequests"]} == {"fulfilled"}
+        assert {r["State"] for r in response["SpotInstanceRequests"]} == {"active"}
 
     def test_are_found_by_the_instances_request_id(self, emulator, aws):
         instance = the_instance(emulator, aws, "g4dn.xlarge")
 
-        answer = aws("ec2").describe_spot_instance_requests(
+        response = aws("ec2").describe_spot_instance_requests(
             SpotInstanceRequestIds=[instance["SpotInstanceRequestId"]]
         )
 
-        [request] = answer["SpotInstanceRequests"]
+        [request] = response["SpotInstanceRequests"]
         assert request["InstanceId"] == instance["InstanceId"]
 
     def test_refuses_an_id_that_does_not_exist(self, aws):

@@ -120,13 +120,13 @@ class TestStress:
         )
 
         more = stressed.monthly_interruptions(pools, NOON) - calm.monthly_interruptions(pools, NOON)
-        dearer = stressed.mean_ratio(pools, NOON) - calm.mean_ratio(pools, NOON)
+        price_rise = stressed.mean_ratio(pools, NOON) - calm.mean_ratio(pools, NOON)
 
         assert (more >= 0).all()
-        assert (dearer >= 0).all()
+        assert (price_rise >= 0).all()
         # 13 days of stress start in each 45 days: about (30 + 13) / 45 of 30-day periods have some.
         assert (more > 0).mean() > 0.6
-        assert (dearer > 0).mean() > 0.35
+        assert (price_rise > 0).mean() > 0.35
 
 
 class TestMonthlyInterruptions:

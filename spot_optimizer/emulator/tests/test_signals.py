@@ -107,10 +107,10 @@ class TestEvents:
         with with_destination(destination) as emulator:
             [instance, *_] = emulator.instances("spot")
 
-            answer = emulator.rebalance(instance["instance_id"])
+            response = emulator.rebalance(instance["instance_id"])
 
         [(headers, event)] = destination.received
-        assert answer == {"delivered": True, "status": 204}
+        assert response == {"delivered": True, "status": 204}
         assert headers["X-Spot-Optimizer-Secret"] == "hush"
         assert event["detail-type"] == "EC2 Instance Rebalance Recommendation"
         assert event["source"] == "aws.ec2"

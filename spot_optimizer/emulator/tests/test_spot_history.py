@@ -108,10 +108,10 @@ def test_the_next_page_has_the_period_of_the_first(aws, now):
 
 
 def test_a_page_has_at_most_a_thousand_rows(aws, now):
-    answer = aws("ec2").describe_spot_price_history(StartTime=now)
+    response = aws("ec2").describe_spot_price_history(StartTime=now)
 
-    assert len(answer["SpotPriceHistory"]) == 1000
-    assert answer["NextToken"]
+    assert len(response["SpotPriceHistory"]) == 1000
+    assert response["NextToken"]
 
 
 @pytest.mark.parametrize(
