@@ -1,4 +1,4 @@
-# One image for every process of the platform; which one it runs is the command.
+# One image for every process of the platform; the command selects the process.
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore

@@ -114,7 +114,7 @@ def _refuse_to_start() -> None:
     problems = []
     try:
         DATABASE.update(dj_database_url.parse(DATABASE_URL))
-    except ValueError:  # its own message would show the password
+    except ValueError:  # its message would contain the password
         problems.append("DATABASE_URL is not a database's URL: write postgresql://user@host/name.")
     try:
         for key in ENCRYPTION_KEYS:
@@ -196,7 +196,7 @@ TEMPLATES = [
     },
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-APPEND_SLASH = False  # a trailing slash is another URL: 404, as the contract says
+APPEND_SLASH = False  # a trailing slash is another URL: 404 by the API contract
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -228,8 +228,8 @@ DATABASES = {
     "default": {
         **DATABASE,
         "ENGINE": DATABASE["ENGINE"] if IS_SQLITE else "spot_optimizer.postgresql",
-        "CONN_MAX_AGE": 0,  # the pool keeps connections; SQLite's cost nothing
-        "CONN_HEALTH_CHECKS": IS_SQLITE,  # PostgreSQL's are made by our backend, less often
+        "CONN_MAX_AGE": 0,  # the pool keeps connections; SQLite's are cheap
+        "CONN_HEALTH_CHECKS": IS_SQLITE,  # our PostgreSQL backend checks less often
         "OPTIONS": {**DATABASE.get("OPTIONS", {}), **DATABASE_OPTIONS},
         # A file: threads that share SQLite's ":memory:" get "table is locked".
         "TEST": {"NAME": f"{VAR_DIR}/test.sqlite3"} if IS_SQLITE else {},
@@ -250,7 +250,7 @@ STORAGES: dict[str, dict[str, Any]] = {
             "endpoint_url": AWS_ENDPOINT_URL or None,
             "addressing_style": "path" if AWS_ENDPOINT_URL else "auto",
             "file_overwrite": True,
-            "max_memory_size": 4 * 1024 * 1024,  # or a file read back is in memory as a whole
+            "max_memory_size": 4 * 1024 * 1024,  # larger files are not held in memory
         },
     }
     if ARCHIVE_BUCKET
@@ -314,9 +314,9 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Spot Optimizer Platform",
     "DESCRIPTION": "Evaluate an EC2 instance against every comparable spot pool, live.",
     "VERSION": "1",
-    "OAS_VERSION": "3.1.0",  # 3.0 cannot say "this object or null"
+    "OAS_VERSION": "3.1.0",  # 3.0 cannot express "this object or null"
     "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",  # what follows it groups the page
+    "SCHEMA_PATH_PREFIX": "/api/v1",  # the next path segment is the operation's tag
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -333,19 +333,19 @@ SPECTACULAR_SETTINGS = {
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost/"
 CELERY_BROKER_TRANSPORT = "spot_optimizer.worker.broker:Transport" if REDIS_URL else None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A row for each run of a periodic job; all other tasks leave none. Our own job deletes old ones:
-# Celery's would be put back into the schedule at each start.
+# Runs of periodic jobs have a row, other tasks have none. Our own job deletes old rows: Celery's
+# would be added to the schedule again at each start.
 CELERY_RESULT_BACKEND = "spot_optimizer.operations.job_runs:JobRuns"
-CELERY_RESULT_BACKEND_THREAD_SAFE = True  # or each request that asks for a task makes one: 3 ms
+CELERY_RESULT_BACKEND_THREAD_SAFE = True  # else each enqueueing request creates one: 3 ms
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = None
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # or a worker would exit during a long outage of Redis
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_TRACK_STARTED = True  # of those that leave a row
-CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, so run it again after a crash
+CELERY_TASK_TRACK_STARTED = True  # of tasks with a result row
+CELERY_TASK_ACKS_LATE = True  # tasks are idempotent: rerun them after a crash
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Jobs wait for AWS, and share what they have loaded of the market: threads, not processes.
+# Threads, not processes: jobs wait for AWS, and share the loaded market data.
 CELERY_IMPORTS = ["spot_optimizer.worker.heartbeat"]
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 8
@@ -372,7 +372,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "accounts.rate_limits.CountingRedis",
         "LOCATION": REDIS_URL,
-        # Each request is counted here, and must not hang if Redis does.
+        # Each request is counted here, and must not hang if Redis hangs.
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
     }
     if REDIS_URL
@@ -404,7 +404,7 @@ SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
-# Load balancers, the container itself and Prometheus ask for these in the clear, and by address.
+# Load balancers, the health check and Prometheus request these by address, over plain HTTP.
 PROBED_PATHS = ("/health", "/health/live", "/health/ready", "/metrics")
 SECURE_REDIRECT_EXEMPT = [f"^{path[1:]}$" for path in PROBED_PATHS]
 SECURE_HSTS_SECONDS = 31536000 if IS_PRODUCTION else 0
@@ -431,7 +431,7 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # botocore logs headers and bodies of requests at DEBUG: never, whatever the level.
+        # At DEBUG, botocore logs the headers and bodies of requests: never enable it.
         "botocore": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},

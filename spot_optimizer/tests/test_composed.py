@@ -1,4 +1,4 @@
-"""Every process of docker-compose.yml, as its command and its health check stand there."""
+"""Every process of docker-compose.yml, run with its command and checked with its health check."""
 
 import os
 import shutil
@@ -55,18 +55,18 @@ class TestInProduction:
         assert again.process.wait(timeout=120) == 0
         assert "No migrations to apply" in again.output
 
-    def test_both_webs_answer_and_know_the_same_users(self, services):
+    def test_both_webs_share_the_users(self, services):
         one, other = services["web-1"], services["web-2"]
         body = {"email": "a@example.com", "username": "a", "password": "SecurePassword123"}
 
-        made = ask(one, "POST", "/api/v1/auth/register", json=body)
+        made = request(one, "POST", "/api/v1/auth/register", json=body)
         token = made.json()["access_token"]
-        seen = ask(other, "GET", "/api/v1/auth/verify", token=token)
+        seen = request(other, "GET", "/api/v1/auth/verify", token=token)
 
         assert (made.status, seen.status) == (201, 200)
 
     @pytest.mark.parametrize("name", ["worker-1", "beat-1"])
-    def test_who_hangs_is_not_healthy(self, services, name):
+    def test_a_hanging_process_is_unhealthy(self, services, name):
         service = services[name]
         heartbeat = service.environment["HEARTBEAT_FILE"]
 
@@ -74,7 +74,7 @@ class TestInProduction:
         try:
             long_ago = time.time() - STALE_AFTER - 1
             os.utime(heartbeat, (long_ago, long_ago))  # instead of waiting for so long
-            time.sleep(6)  # longer than a beat takes from look to look
+            time.sleep(6)  # longer than the interval between two heartbeats
             was_healthy = service.is_healthy()
         finally:
             service.process.send_signal(signal.SIGCONT)
@@ -83,7 +83,7 @@ class TestInProduction:
         service.until_healthy()
 
     @needs_redis
-    def test_a_worker_that_loses_its_broker_is_not_healthy(self, migrated, tmp_path):
+    def test_a_worker_without_its_broker_is_unhealthy(self, migrated, tmp_path):
         with RedisServer(tmp_path) as broker:
             worker = migrated.start("worker", number=3, REDIS_URL=broker.url).until_healthy()
         long_ago = time.time() - STALE_AFTER - 1
@@ -94,7 +94,7 @@ class TestInProduction:
         assert not worker.is_healthy()
         worker.kill()
 
-    def test_all_stop_within_their_grace(self, services):
+    def test_all_stop_within_their_grace_period(self, services):
         with ThreadPoolExecutor() as pool:
             codes = list(pool.map(lambda service: service.stop(), services.values()))
 
@@ -102,7 +102,7 @@ class TestInProduction:
         assert "Traceback" not in "".join(service.output for service in services.values())
 
 
-def ask(web, method, path, *, token="", **options):
+def request(web, method, path, *, token="", **options):
     return urllib3.request(
         method,
         f"http://127.0.0.1:{web.port}{path}",
@@ -114,7 +114,7 @@ def ask(web, method, path, *, token="", **options):
 
 
 class RedisServer:
-    """The command of compose's redis, on a port of its own."""
+    """Redis with the command of docker-compose.yml, on a free port."""
 
     def __init__(self, folder) -> None:
         self.port = free_port()
@@ -128,13 +128,13 @@ class RedisServer:
     def __enter__(self) -> "RedisServer":
         client = redis.from_url(self.url)
 
-        def answers():
+        def responds():
             try:
                 return client.ping()
             except redis.ConnectionError:
                 return False
 
-        until(answers, what="Redis")
+        until(responds, what="Redis")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,7 +143,7 @@ class RedisServer:
 
 
 @needs_redis
-def test_redis_writes_nothing_to_its_disk(tmp_path):
+def test_redis_writes_nothing_to_disk(tmp_path):
     with RedisServer(tmp_path) as server:
         redis.from_url(server.url).set("a", "b")
 

@@ -1,4 +1,4 @@
-"""The walk again, on separate processes that meet in PostgreSQL and Redis only."""
+"""The walkthrough with separate processes that share only PostgreSQL and Redis."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def platform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def walker(platform):
-    """A token, after a first evaluation: it fetches the region, which takes its time."""
+    """A token, after a first evaluation: that one is slow, because it fetches the region."""
     web = platform.webs[0]
     token = web.register("walker")
     session = web.create_session(token)
@@ -41,7 +41,7 @@ def sql(platform, statement, *arguments):
 
 
 def reschedule(platform, name, every):
-    """Change a job's interval as the admin pages do; the beat takes it up by itself."""
+    """Change a job's interval as the admin pages do; the beat notices the change."""
     sql(
         platform,
         "WITH soon AS (INSERT INTO django_celery_beat_intervalschedule (every, period)"
@@ -69,7 +69,7 @@ async def walk(platform, token, session):
     return evaluated, await asyncio.gather(*watching)
 
 
-def test_two_webs_are_one_platform(platform, walker):
+def test_two_webs_serve_the_same_sessions(platform, walker):
     session = platform.webs[1].create_session(walker)
 
     evaluated, watched = asyncio.run(walk(platform, walker, session))
@@ -82,22 +82,22 @@ def test_two_webs_are_one_platform(platform, walker):
     assert (first_code, second_code) == (4410, 4410)
     own = f"{SESSIONS}/{session['session_id']}"
     assert platform.webs[1].request("GET", own, token=walker).json()["state"] == "ended"
-    kept = "SELECT sealed_credentials FROM sandbox_sandboxsession WHERE id = %s"
-    assert sql(platform, kept, session["session_id"]) == [(None,)]
+    query = "SELECT sealed_credentials FROM sandbox_sandboxsession WHERE id = %s"
+    assert sql(platform, query, session["session_id"]) == [(None,)]
 
 
 def test_the_seeds_five_tests_give_the_seeds_answers(platform):
     test_seed.test_the_seeds_five_tests_give_the_seeds_answers(platform.webs[0])
 
 
-def test_two_workers_never_run_one_evaluation_twice(platform, walker):
+def test_two_workers_run_one_evaluation_once(platform, walker):
     web = platform.webs[0]
     session_id = web.create_session(walker)["session_id"]
     own = f"{SESSIONS}/{session_id}"
     until(lambda: web.request("GET", own, token=walker).json()["preflight"]["state"] == "passed")
     web.emulator("/delay", action="DescribeInstances", seconds=3, times=1)
-    asked = web.request("POST", f"{own}/evaluate", {}, walker, Prefer="respond-async").json()
-    kwargs = {"evaluation_id": asked["evaluation_id"]}
+    created = web.request("POST", f"{own}/evaluate", {}, walker, Prefer="respond-async").json()
+    kwargs = {"evaluation_id": created["evaluation_id"]}
 
     platform.run(
         "python",
@@ -107,9 +107,9 @@ def test_two_workers_never_run_one_evaluation_twice(platform, walker):
         f"for _ in range(20): app.send_task('sandbox.evaluate', kwargs={kwargs})",
     )
 
-    where = f"{own}/evaluations/{asked['evaluation_id']}"
+    where = f"{own}/evaluations/{created['evaluation_id']}"
     until(lambda: web.request("GET", where, token=walker).json()["state"] == "decided")
-    time.sleep(1)  # for whoever would still run it
+    time.sleep(1)  # a second run would happen now
     lines = web.lines(session_id, walker)
     assert [line["stage"] for line in lines if line.get("stage")] == STAGES
     assert len([line for line in lines if line["type"] == "decision"]) == 1
@@ -117,21 +117,21 @@ def test_two_workers_never_run_one_evaluation_twice(platform, walker):
     assert all("sandbox.evaluate[" in worker.output for worker in platform.workers)
 
 
-def test_guesses_are_counted_over_both_webs(platform):
+def test_login_attempts_are_counted_across_both_webs(platform):
     guess = {"email": "guessed@example.com", "password": "Not-the-password-1"}
 
     def attempt(number):
         return platform.webs[number % 2].request("POST", "/api/v1/auth/login", guess)
 
-    with ThreadPoolExecutor(8) as guessers:
-        answers = list(guessers.map(attempt, range(30)))
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(attempt, range(30)))
 
     assert Counter(answer.status for answer in answers) == {401: 10, 429: 20}
     refused = [answer for answer in answers if answer.status == 429]
     assert all(0 < int(answer.headers["Retry-After"]) <= 60 for answer in refused)
 
 
-def test_the_beat_ends_a_session_that_is_over(platform, walker):
+def test_the_beat_ends_an_expired_session(platform, walker):
     web = platform.webs[0]
     session_id = web.create_session(walker)["session_id"]
     sql(
@@ -149,7 +149,7 @@ def test_the_beat_ends_a_session_that_is_over(platform, walker):
     assert (last["type"], last["reason"]) == ("session_ended", "expired")
 
 
-def test_the_beat_puts_the_shown_counts_right(platform, walker):
+def test_the_beat_corrects_the_session_counts(platform, walker):
     web = platform.webs[0]
     sql(platform, "UPDATE accounts_user SET active_sessions_count = 77")
 
@@ -161,19 +161,19 @@ def test_the_beat_puts_the_shown_counts_right(platform, walker):
 
 def test_the_beat_refreshes_the_market(platform, walker):
     web = platform.webs[0]
-    web.create_session(walker)  # whose credentials may fetch it
+    web.create_session(walker)  # its credentials are used for the refresh
     before = web.emulator("/requests")["requests"][-1]["n"]
 
     reschedule(platform, "refresh_market", 2)
 
-    def prices_asked_for():
-        asked = web.emulator(f"/requests?after={before}")["requests"]
-        return [each for each in asked if "DescribeSpotPriceHistory" in json.dumps(each)]
+    def price_requests():
+        requests = web.emulator(f"/requests?after={before}")["requests"]
+        return [each for each in requests if "DescribeSpotPriceHistory" in json.dumps(each)]
 
-    until(prices_asked_for)
+    until(price_requests)
 
 
-def test_every_process_stops_when_it_is_asked_to(platform):
-    said = {process.name: process.stop() for process in platform.all}
+def test_every_process_stops_on_sigterm(platform):
+    codes = {process.name: process.stop() for process in platform.all}
 
-    assert said == dict.fromkeys(said, 0)
+    assert codes == dict.fromkeys(codes, 0)

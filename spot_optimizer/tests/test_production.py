@@ -10,11 +10,12 @@ import pytest
 import urllib3
 
 from spot_optimizer.settings import BASE_DIR
+from spot_optimizer.tests.quickstart import until
 from spot_optimizer.tests.test_code_rules import PRODUCTION
 from spot_optimizer.tests.test_server import RunningServer
 
 METRICS_TOKEN = "tests-only-" + "m" * 40
-BY_TLS = {"Host": "spot.example.com", "X-Forwarded-Proto": "https"}
+OVER_TLS = {"Host": "spot.example.com", "X-Forwarded-Proto": "https"}
 LINKED = re.compile(r"""(?:href|src)=["'](/static/[^"']+)""")
 
 
@@ -30,60 +31,60 @@ class Server(RunningServer):
         )
 
 
-def stopped(server):
+def stop(server):
     server.process.terminate()
     server.process.communicate(timeout=30)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """One on a database without tables: none of what is asked here needs more."""
+    """One on a database without tables: the tests of this module need none."""
     folder = tmp_path_factory.mktemp("production")
     database = f"sqlite:///{folder}/db.sqlite3"
     own = {"VAR_DIR": str(folder), "DATABASE_URL": database, "REDIS_URL": ""}
     server = Server(**PRODUCTION, **own, METRICS_TOKEN=METRICS_TOKEN).wait()
     yield server
-    stopped(server)
+    stop(server)
 
 
 @pytest.mark.parametrize("page", ["/admin/login/", "/docs"])
 def test_pages_have_their_styles_and_scripts(server, page):
-    answer = server.request(page, **BY_TLS)
+    answer = server.request(page, **OVER_TLS)
     linked = LINKED.findall(answer.data.decode())
 
     assert answer.status == 200
     assert any(".css" in path for path in linked)
     assert any(".js" in path for path in linked)
     for path in linked:
-        assert server.request(urljoin(page, path), **BY_TLS).status == 200, path
+        assert server.request(urljoin(page, path), **OVER_TLS).status == 200, path
 
 
-def test_who_comes_in_the_clear_is_sent_to_tls(server):
+def test_plain_http_is_redirected_to_https(server):
     answer = server.request("/docs?a=b", Host="spot.example.com")
 
     assert answer.status == 301
     assert answer.headers["Location"] == "https://spot.example.com/docs?a=b"
 
 
-def test_browsers_are_told_to_come_by_tls_only(server):
-    assert server.request("/docs", **BY_TLS).headers["Strict-Transport-Security"]
+def test_responses_have_hsts(server):
+    assert server.request("/docs", **OVER_TLS).headers["Strict-Transport-Security"]
 
 
-def test_another_name_is_refused(server):
-    answer = server.request("/docs", **BY_TLS | {"Host": "evil.example"})
+def test_an_unknown_host_name_is_refused(server):
+    answer = server.request("/docs", **OVER_TLS | {"Host": "evil.example"})
 
     assert (answer.status, answer.json()["code"]) == (400, "malformed")
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
 @pytest.mark.parametrize("host", ["10.1.2.3", "10.1.2.3:8000", "[fd00::1]:8000", "spot"])
-def test_load_balancers_may_ask_for_its_health_in_the_clear_by_address(server, path, host):
+def test_load_balancers_can_check_health_by_address_over_plain_http(server, path, host):
     answer = server.request(path, Host=host)
 
     assert (answer.status, answer.json()["status"]) == (200, "ok")
 
 
-def test_metrics_are_for_who_has_the_token_in_the_clear_too(server):
+def test_metrics_need_the_token_over_plain_http_too(server):
     token = {"Authorization": f"Bearer {METRICS_TOKEN}"}
 
     assert server.request("/metrics", Host="10.1.2.3").status == 401
@@ -91,39 +92,39 @@ def test_metrics_are_for_who_has_the_token_in_the_clear_too(server):
 
 
 @pytest.mark.parametrize("path", ["/health/x", "/healthy", "/x/health", "/health/live/"])
-def test_nothing_else_is_told_by_address(server, path):
+def test_no_other_path_is_served_by_address(server, path):
     assert server.request(path, Host="10.1.2.3").status == 400
 
 
-def test_its_own_health_check_is_content(server):
+def test_its_own_health_check_succeeds(server):
     url = f"http://127.0.0.1:{server.port}/health/ready"
 
     assert checked(url).returncode == 0
 
 
-def test_its_own_health_check_takes_no_redirect_for_an_answer(server):
+def test_its_own_health_check_does_not_follow_redirects(server):
     done = checked(f"http://127.0.0.1:{server.port}/docs")
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
 
 
-def test_without_its_database_its_health_check_is_not_content(tmp_path):
+def test_without_its_database_its_health_check_fails(tmp_path):
     nowhere = f"sqlite:///{tmp_path}/gone/db.sqlite3"
     server = Server(**PRODUCTION, VAR_DIR=str(tmp_path), DATABASE_URL=nowhere, REDIS_URL="").wait()
     try:
         done = checked(f"http://127.0.0.1:{server.port}/health/ready")
         live = checked(f"http://127.0.0.1:{server.port}/health/live")
     finally:
-        stopped(server)
+        stop(server)
 
     assert (done.returncode, "503" in done.stderr) == (1, True)
     assert live.returncode == 0
 
 
-def checked(what):
+def checked(target):
     return subprocess.run(
-        [sys.executable, "-m", "spot_optimizer.worker.healthcheck", what],
+        [sys.executable, "-m", "spot_optimizer.worker.healthcheck", target],
         cwd=BASE_DIR,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
@@ -144,3 +145,20 @@ def test_a_fresh_heartbeat_is_healthy_and_a_stale_or_missing_one_is_not(tmp_path
 
     assert [done.returncode for done in (missing, fresh, stale)] == [1, 0, 1]
     assert re.search(r"last touched 36\d\d s ago", stale.stderr)
+
+
+def test_a_worker_touches_its_heartbeat_file(tmp_path):
+    heartbeat = tmp_path / "heartbeat"
+    unset = {"REDIS_URL": "", "DATABASE_URL": "", "VAR_DIR": str(tmp_path)}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "celery", "-A", "spot_optimizer", "worker", "--pool=solo"],
+        cwd=BASE_DIR,
+        env={**os.environ, "ENV": "TEST", **unset, "HEARTBEAT_FILE": str(heartbeat)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(heartbeat.exists, seconds=60, what="the heartbeat")
+    finally:
+        worker.terminate()
+        worker.wait(timeout=30)

@@ -1,4 +1,4 @@
-"""A worker that is asked to stop finishes what it has begun, or hands it on."""
+"""A worker on SIGTERM finishes its tasks, or requeues them."""
 
 import time
 
@@ -22,7 +22,7 @@ def project(tmp_path, emulator):
 
 
 class Owner:
-    """Somebody who opens sessions and asks for evaluations, and does not wait for them."""
+    """A user who opens sessions and starts evaluations without waiting for them."""
 
     def __init__(self, project, emulator) -> None:
         self.web, self.emulator, self.token = project.start("web").until_healthy(), emulator, ""
@@ -40,7 +40,7 @@ class Owner:
         ).json()
 
     def open_session(self):
-        """Return the address of a new session; its preflight is asked for."""
+        """Create a session, which starts its preflight, and return its path."""
         instance = self.emulator.instances("spot")[0]
         body = {
             "instance_id": instance["instance_id"],
@@ -53,8 +53,8 @@ class Owner:
         return f"/sandbox/sessions/{self.request('POST', '/sandbox/sessions', body)['session_id']}"
 
     def evaluate(self, session):
-        asked = self.request("POST", f"{session}/evaluate", {}, Prefer="respond-async")
-        return f"{session}/evaluations/{asked['evaluation_id']}"
+        created = self.request("POST", f"{session}/evaluate", {}, Prefer="respond-async")
+        return f"{session}/evaluations/{created['evaluation_id']}"
 
     def preflight_of(self, session):
         return self.request("GET", session)["preflight"]["state"]
@@ -64,7 +64,7 @@ class Owner:
         return [line["message"] for line in lines if line["type"] == "log"]
 
 
-def test_what_can_be_finished_is_finished_first(project, emulator):
+def test_a_short_task_is_finished_before_the_stop(project, emulator):
     owner = Owner(project, emulator)
     worker = project.start("worker").until_healthy()
     emulator.delay("GetCallerIdentity", seconds=4)
@@ -78,10 +78,10 @@ def test_what_can_be_finished_is_finished_first(project, emulator):
     assert (broker.llen("celery"), broker.hlen("unacked")) == (0, 0)
 
 
-def test_what_cannot_is_taken_up_at_once_by_the_next(project, emulator):
+def test_a_long_task_is_resumed_at_once_by_another_worker(project, emulator):
     owner = Owner(project, emulator)
     worker = project.start("worker").until_healthy()
-    emulator.delay("*", seconds=8, times=1000)  # longer, all together, than a worker waits
+    emulator.delay("*", seconds=8, times=1000)  # together longer than a worker waits
     session = owner.open_session()
     evaluation = owner.evaluate(session)
     until(lambda: "Reading i-" in " ".join(owner.messages(session)), what="the evaluation")
@@ -90,7 +90,7 @@ def test_what_cannot_is_taken_up_at_once_by_the_next(project, emulator):
     code = worker.stop()
     took = time.monotonic() - since
     emulator.reset()
-    emulator.deny("ec2:DescribeInstances")  # so that both are soon settled
+    emulator.deny("ec2:DescribeInstances")  # so that both fail soon
     other = project.start("worker", number=2)
     until(lambda: owner.request("GET", evaluation)["state"] == "failed", seconds=120, what="an end")
     until(lambda: owner.preflight_of(session) == "failed", seconds=120, what="the preflight")
@@ -98,6 +98,6 @@ def test_what_cannot_is_taken_up_at_once_by_the_next(project, emulator):
     assert code == 0
     assert SHUTDOWN_LIMIT <= took < SHUTDOWN_LIMIT + 6
     assert "leased by another run" not in other.output  # the first worker released its leases
-    told = owner.messages(session)
-    assert sum("Reading i-" in message for message in told) == 1
-    assert sum("Preflight failed" in message for message in told) == 1
+    messages = owner.messages(session)
+    assert sum("Reading i-" in message for message in messages) == 1
+    assert sum("Preflight failed" in message for message in messages) == 1

@@ -65,7 +65,7 @@ def test_reads_the_schedule_again_only_when_something_has_changed(monkeypatch):
     assert reads == []
 
 
-def test_a_failed_look_is_no_heartbeat(monkeypatch):
+def test_a_failed_tick_is_no_heartbeat(monkeypatch):
     scheduler = a_scheduler(last_run_at=timezone.now())
     beats = []
     monkeypatch.setattr(scheduler_module.heartbeat, "touch", lambda: beats.append(1))

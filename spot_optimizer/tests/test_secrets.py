@@ -1,4 +1,4 @@
-"""What is wrong with the environment is told in sentences, without values and tracebacks."""
+"""Errors in the environment are reported as sentences, without values and tracebacks."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from spot_optimizer.management.commands.quickstart import Command
 from spot_optimizer.settings import BASE_DIR
 from spot_optimizer.tests.environment import startup_error
 
-ODD = "a-value-to-keep-quiet"
+BAD_VALUE = "a-value-to-keep-quiet"
 
 
 def run(*arguments, var_dir, program=("manage.py",), **environment):
@@ -29,20 +29,20 @@ def run(*arguments, var_dir, program=("manage.py",), **environment):
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "parts"),
     [
-        ({"ENV": ODD}, ["ENV: Must be one of: TEST, PRODUCTION."]),
-        ({"API_PORT": ODD, "THROTTLE_API": ODD}, ["API_PORT: ", "THROTTLE_API: "]),
+        ({"ENV": BAD_VALUE}, ["ENV: Must be one of: TEST, PRODUCTION."]),
+        ({"API_PORT": BAD_VALUE, "THROTTLE_API": BAD_VALUE}, ["API_PORT: ", "THROTTLE_API: "]),
         ({"ENV": "PRODUCTION"}, ["Set SECRET_KEY, JWT_SECRET_KEY, ENCRYPTION_KEY in the"]),
-        ({"DATABASE_URL": ODD}, ["DATABASE_URL is not"]),
+        ({"DATABASE_URL": BAD_VALUE}, ["DATABASE_URL is not"]),
     ],
     ids=lambda value: next(iter(value)),
 )
-def test_a_bad_environment_is_told_in_sentences(environment, words, tmp_path):
+def test_an_invalid_environment_is_reported_in_sentences(environment, parts, tmp_path):
     error = startup_error({"VAR_DIR": str(tmp_path), **environment})
 
-    assert all(each in error for each in words)
-    assert ODD not in error
+    assert all(part in error for part in parts)
+    assert BAD_VALUE not in error
 
 
 CELERY = ("-m", "celery", "-A", "spot_optimizer")
@@ -51,25 +51,25 @@ CELERY = ("-m", "celery", "-A", "spot_optimizer")
 @pytest.mark.parametrize(
     ("program", "environment"),
     [
-        (("manage.py", "check"), {"API_PORT": ODD}),
-        (("-m", "spot_optimizer.server"), {"API_PORT": ODD, "ENV": "PRODUCTION"}),
-        ((*CELERY, "worker"), {"DATABASE_URL": ODD}),
-        ((*CELERY, "beat"), {"API_PORT": ODD}),
+        (("manage.py", "check"), {"API_PORT": BAD_VALUE}),
+        (("-m", "spot_optimizer.server"), {"API_PORT": BAD_VALUE, "ENV": "PRODUCTION"}),
+        ((*CELERY, "worker"), {"DATABASE_URL": BAD_VALUE}),
+        ((*CELERY, "beat"), {"API_PORT": BAD_VALUE}),
     ],
     ids=["manage.py", "server", "worker", "beat"],
 )
-def test_every_process_tells_it_in_the_same_sentences(program, environment, tmp_path):
+def test_every_process_reports_it_in_the_same_sentences(program, environment, tmp_path):
     error = startup_error({"VAR_DIR": str(tmp_path), **environment})
 
     done = run(program=program, var_dir=tmp_path, **environment)
 
     assert (done.returncode, done.stderr) == (1, f"{error}\n")
     assert "Traceback" not in done.stderr
-    assert ODD not in done.stdout + done.stderr
+    assert BAD_VALUE not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "x", "٨"])
-def test_a_port_that_is_none_is_told(port, capsys):
+def test_an_invalid_port_is_reported(port, capsys):
     with pytest.raises(SystemExit) as refusal:
         Command().run_from_argv(["manage.py", "quickstart", f"--port={port}"])
 

@@ -30,11 +30,11 @@ publish_lines = in_thread(publish)
 
 
 def database_url():
-    there = connection.settings_dict
+    db = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"sqlite:///{there['NAME']}"
-    password = f":{there['PASSWORD']}" if there["PASSWORD"] else ""
-    return f"postgresql://{there['USER']}{password}@{there['HOST']}:{there['PORT']}/{there['NAME']}"
+        return f"sqlite:///{db['NAME']}"
+    password = f":{db['PASSWORD']}" if db["PASSWORD"] else ""
+    return f"postgresql://{db['USER']}{password}@{db['HOST']}:{db['PORT']}/{db['NAME']}"
 
 
 def a_free_port():
@@ -43,7 +43,7 @@ def a_free_port():
 
 
 class RunningServer:
-    """A server process of its own, on the test's database."""
+    """A separate server process on the test database."""
 
     def __init__(self, **environment) -> None:
         self.port = a_free_port()
@@ -56,7 +56,7 @@ class RunningServer:
                 "DATABASE_URL": database_url(),
                 "API_HOST": "127.0.0.1",
                 "API_PORT": str(self.port),
-                "ACCESS_LOG": "false",  # what it says then is worth reading
+                "ACCESS_LOG": "false",  # so that the output has only warnings and errors
                 **environment,
             },
             stdout=subprocess.PIPE,
@@ -76,7 +76,7 @@ class RunningServer:
         raise AssertionError(self.process.communicate())
 
     def stop(self):
-        """Ask it to stop, and return what it had to say in its whole life."""
+        """Stop the server, and return all its output."""
         self.process.send_signal(signal.SIGTERM)
         try:
             return "".join(self.process.communicate(timeout=15))
@@ -89,7 +89,7 @@ class RunningServer:
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def watch(self, session_id, query="", *, max_queue=None, **options):
-        # With a short queue this client stops reading while nobody asks it for frames.
+        # With a short queue this client stops reading until the test receives frames.
         return connect(
             f"ws://127.0.0.1:{self.port}/api/v1/ws/sandbox/{session_id}?{query}",
             max_queue=max_queue,
@@ -110,8 +110,8 @@ def server(django_db_setup):
     try:
         yield server
     finally:
-        said = server.stop()
-    assert said == ""  # no traceback, no access log
+        output = server.stop()
+    assert output == ""  # no traceback, no access log
     assert server.process.returncode == 0
 
 
@@ -136,7 +136,7 @@ async def closed_with(watcher):
         return frames, closed.rcvd and closed.rcvd.code
 
 
-async def say_much(session_id, *, writers, each, text="x"):
+async def publish_many(session_id, *, writers, each, text="x"):
     async def write(writer):
         for n in range(each):
             await publish_lines(session_id, log("SYSTEM", f"{writer}/{n} {text}"))
@@ -145,19 +145,19 @@ async def say_much(session_id, *, writers, each, text="x"):
 
 
 class TestWatching:
-    async def test_twenty_get_every_line_once_and_in_order(self, server, session):
+    async def test_twenty_clients_get_every_line_once_and_in_order(self, server, session):
         async def watch(n):
             async with server.watching(session.pk, "after=0" if n % 2 else "") as watcher:
                 return await seqs(watcher, 200)
 
         watchers = [asyncio.create_task(watch(n)) for n in range(20)]
         await asyncio.sleep(0.5)
-        await say_much(session.pk, writers=4, each=50)
+        await publish_many(session.pk, writers=4, each=50)
 
         for seen in await asyncio.gather(*watchers):
             assert seen == list(range(1, 201))
 
-    async def test_who_comes_again_goes_on_where_he_was(self, server, session):
+    async def test_a_reconnecting_client_resumes(self, server, session):
         async def watch_with_breaks(step):
             seen = []
             while len(seen) < 200:
@@ -167,19 +167,19 @@ class TestWatching:
             return seen
 
         watchers = [asyncio.create_task(watch_with_breaks(7 + n)) for n in range(10)]
-        await say_much(session.pk, writers=4, each=50)
+        await publish_many(session.pk, writers=4, each=50)
 
         for seen in await asyncio.gather(*watchers):
             assert seen == list(range(1, 201))
 
-    async def test_a_restart_costs_who_comes_again_nothing(self, session):
-        await say_much(session.pk, writers=1, each=10)
+    async def test_a_restart_loses_no_line_for_a_reconnecting_client(self, session):
+        await publish_many(session.pk, writers=1, each=10)
         first = await asyncio.to_thread(RunningServer().wait)
         async with first.watching(session.pk, "after=0") as watcher:
             seen = await seqs(watcher, 10)
             first.process.kill()
             await asyncio.to_thread(first.process.communicate)
-            await say_much(session.pk, writers=1, each=10)
+            await publish_many(session.pk, writers=1, each=10)
         second = await asyncio.to_thread(RunningServer().wait)
         try:
             async with second.watching(session.pk, f"after={seen[-1]}") as watcher:
@@ -189,7 +189,7 @@ class TestWatching:
 
         assert seen == list(range(1, 21))
 
-    async def test_the_end_closes(self, server, session):
+    async def test_the_end_of_the_session_closes(self, server, session):
         async with server.watching(session.pk) as watcher:
             await publish_lines(session.pk, session_ended("ended by its owner"))
 
@@ -200,40 +200,40 @@ class TestWatching:
     @pytest.mark.parametrize(
         "path", [f"/api/v1/ws/sandbox/{UNKNOWN_ID}", "/api/v1/ws/x", "/%F0%9F"]
     )
-    async def test_what_is_not_there_is_said(self, server, path):
+    async def test_an_unknown_path_or_session_is_reported(self, server, path):
         async with connect(f"ws://127.0.0.1:{server.port}{path}") as watcher:
             frames, code = await closed_with(watcher)
 
         assert ([frame["code"] for frame in frames], code) == (["not_found"], 4404)
 
     @pytest.mark.parametrize("origin", ["http://evil.example", "null"])
-    async def test_a_foreign_page_is_turned_away(self, server, session, origin):
+    async def test_a_foreign_origin_is_rejected(self, server, session, origin):
         async with server.watch(session.pk, additional_headers={"Origin": origin}) as watcher:
             frames, code = await closed_with(watcher)
 
         assert ([frame["code"] for frame in frames], code) == (["foreign_origin"], 4403)
 
-    async def test_our_own_page_is_let_in(self, server, session):
+    async def test_our_own_origin_is_accepted(self, server, session):
         ours = {"Origin": f"http://127.0.0.1:{server.port}"}
         async with server.watching(session.pk, additional_headers=ours):
             pass
 
 
 class TestASlowClient:
-    """It takes nothing: 500 lines of 16 KiB fill what the kernel buffers, and our MiB."""
+    """It reads nothing: 500 lines of 16 KiB fill the kernel's buffers and our limit of 1 MiB."""
 
-    async def test_is_closed_and_costs_nobody_else_anything(self, server, session):
+    async def test_is_closed_and_does_not_affect_other_clients(self, server, session):
         before = server.memory()
         async with (
             server.watching(session.pk, max_queue=1) as slow,
             server.watching(session.pk) as other,
         ):
             reading = asyncio.create_task(seqs(other, 500))
-            await say_much(session.pk, writers=2, each=250, text="x" * 16_000)
+            await publish_many(session.pk, writers=2, each=250, text="x" * 16_000)
             seen = await reading
             await asyncio.sleep(SLOW_CLIENT_TIMEOUT + 1)
             grown = server.memory() - before
-            await publish_lines(session.pk, log("SYSTEM", "goes on"))
+            await publish_lines(session.pk, log("SYSTEM", "another line"))
             assert await seqs(other, 1) == [501]
 
             frames, code = await closed_with(slow)
@@ -244,8 +244,8 @@ class TestASlowClient:
         assert len(frames) < 500
         assert grown < 40
 
-    async def test_who_reads_slowly_but_reads_is_replayed_everything(self, server, session):
-        await say_much(session.pk, writers=1, each=400, text="x" * 16_000)
+    async def test_one_that_reads_slowly_gets_the_whole_replay(self, server, session):
+        await publish_many(session.pk, writers=1, each=400, text="x" * 16_000)
         async with server.watching(session.pk, "after=0", max_queue=1) as watcher:
             seen = []
             for _ in range(400):
@@ -262,19 +262,19 @@ class TestWhatAClientSends:
 
             assert await closed_with(watcher) == ([], 1009)
 
-    def test_an_answer_behind_a_close_is_dropped(self):
+    def test_a_response_after_a_close_is_dropped(self):
         protocol = WatcherProtocol()
         protocol.client_addr, protocol.state = None, WatcherProtocol.STATE_CLOSING
 
         assert protocol.serverSend("x") is None
 
-    async def test_64_kib_are_only_wrong(self, server, session):
+    async def test_a_frame_of_64_kib_is_an_error(self, server, session):
         async with server.watching(session.pk) as watcher:
             await watcher.send("x" * (64 * 1024))
 
             assert json.loads(await watcher.recv())["code"] == "not_understood"
 
-    async def test_a_flood_is_bounded_and_the_stream_goes_on(self, server, session):
+    async def test_a_flood_is_limited_and_the_stream_continues(self, server, session):
         before, grown = server.memory(), 0.0
         async with (
             server.watching(session.pk) as flooding,
@@ -293,34 +293,34 @@ class TestWhatAClientSends:
 
 
 class TestStarting:
-    def test_a_port_in_use_is_one_sentence(self, transactional_db):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+    def test_a_port_in_use_is_reported(self, transactional_db):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
             server = RunningServer(API_PORT=str(port))
-            _, said = server.process.communicate(timeout=30)
+            _, output = server.process.communicate(timeout=30)
 
-        assert said == (
+        assert output == (
             f"Port {port} of 127.0.0.1 is in use. Stop what uses it, or set API_PORT.\n"
         )
         assert server.process.returncode == 1
 
-    async def test_it_stops_at_once_with_watchers(self, session):
+    async def test_stops_at_once_with_connected_clients(self, session):
         server = await asyncio.to_thread(RunningServer().wait)
         async with server.watching(session.pk):
-            said = await asyncio.to_thread(server.stop)
+            output = await asyncio.to_thread(server.stop)
 
-        assert said == ""
+        assert output == ""
         assert server.process.returncode == 0
 
-    def test_http_is_answered(self, server):
+    def test_serves_http(self, server):
         address = f"http://127.0.0.1:{server.port}/static/admin/css/base.css"
         with urllib.request.urlopen(address, timeout=10) as answer:
             assert answer.status == 200
             assert answer.headers["Server"] == "spot-optimizer"
 
 
-def asked(server, head, body=b""):
-    """Send a request as it is written here; return status and body of the answer."""
+def send_raw(server, head, body=b""):
+    """Send raw bytes; return the status and the body of the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(head.replace("\n", "\r\n").encode() + b"\r\n" + body)
         answer = http.client.HTTPResponse(client)
@@ -337,25 +337,25 @@ class TestBodies:
     def test_declared_too_large_are_refused_before_they_are_sent(self, server):
         head = f"{POST}Content-Type: application/json\nContent-Length: {2**40}\n"
 
-        status, told = asked(server, head)
+        status, error = send_raw(server, head)
 
-        assert (status, told["code"]) == (413, "too_large")
+        assert (status, error["code"]) == (413, "too_large")
 
-    def test_that_grow_too_large_are_refused_on_the_way(self, server):
+    def test_that_grow_too_large_are_refused_while_they_are_received(self, server):
         chunk = b"80000\r\n" + b" " * 0x80000 + b"\r\n"
         head = f"{POST}Content-Type: application/json\nTransfer-Encoding: chunked\n"
 
-        status, told = asked(server, head, chunk * 3)  # and no end
+        status, error = send_raw(server, head, chunk * 3)  # without a last chunk
 
-        assert (status, told["code"]) == (413, "too_large")
+        assert (status, error["code"]) == (413, "too_large")
 
-    def test_of_a_bad_form_are_of_another_kind(self, transactional_db):
+    def test_of_a_malformed_form_are_of_an_unsupported_type(self, transactional_db):
         server = RunningServer(LOG_LEVEL="ERROR").wait()
         kind = "Content-Type: multipart/form-data; boundary=x\n"
 
         try:
-            status, told = asked(server, f"{POST}{kind}Content-Length: 3\n", b"--y")
+            status, error = send_raw(server, f"{POST}{kind}Content-Length: 3\n", b"--y")
         finally:
             server.stop()
 
-        assert (status, told["code"]) == (415, "unsupported_media_type")
+        assert (status, error["code"]) == (415, "unsupported_media_type")

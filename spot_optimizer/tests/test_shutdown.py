@@ -1,4 +1,4 @@
-"""A server that is asked to stop: nobody is cut off, and nobody is waited for for ever."""
+"""A server on SIGTERM finishes its requests, and waits only a limited time for them."""
 
 import asyncio
 import signal
@@ -31,7 +31,7 @@ def server(transactional_db):
 
 
 class Client:
-    """Somebody with an account and a connection that he keeps."""
+    """A user with an account and persistent connections."""
 
     def __init__(self, server) -> None:
         self.pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port, maxsize=4, timeout=40)
@@ -46,7 +46,7 @@ class Client:
     def request(self, method, path, body=None):
         return self.pool.request(method, path, json=body, retries=False)
 
-    def requesting(self, *request):
+    def start_request(self, *request):
         return asyncio.create_task(asyncio.to_thread(self.request, *request))
 
 
@@ -64,32 +64,31 @@ async def ended(server):
 
 
 def end(session):
-    this = SandboxSession.objects.filter(pk=session.pk)
-    this.update(state=SandboxSession.State.ENDING)
+    SandboxSession.objects.filter(pk=session.pk).update(state=SandboxSession.State.ENDING)
     clean_up(session_id=session.pk, now=OPENED)
 
 
-async def test_a_request_under_way_is_answered(server):
+async def test_a_running_request_gets_its_response(server):
     client = await asyncio.to_thread(Client, server)
     user = await in_thread(User.objects.get)(username="ann")
     session = await in_thread(a_session)(user=user)
     path = f"/api/v1/sandbox/sessions/{session.pk}/evaluate"
-    requesting = client.requesting("POST", path, {})
+    pending = client.start_request("POST", path, {})
     await in_thread(until)(Evaluation.objects.exists)
 
     server.process.send_signal(signal.SIGTERM)
     await in_thread(until)(lambda: refuses_connections(server))
     await in_thread(end)(session)
 
-    answer = await requesting
+    answer = await pending
     assert (answer.status, answer.json()["code"]) == (409, "session_ended")
     assert answer.headers["Connection"] == "close"
-    code, said = await ended(server)
-    assert (code, "canceled" in said) == (0, False)
+    code, output = await ended(server)
+    assert (code, "canceled" in output) == (0, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-async def test_every_watcher_is_told_to_come_again(server, number):
+async def test_every_client_is_instructed_to_reconnect(server, number):
     session = await in_thread(a_silent_session)()
     async with server.watching(session.pk) as one, server.watching(session.pk) as other:
         server.process.send_signal(number)
@@ -99,7 +98,7 @@ async def test_every_watcher_is_told_to_come_again(server, number):
     assert await ended(server) == (0, "")
 
 
-async def test_who_comes_again_to_another_server_misses_nothing(server):
+async def test_a_client_that_reconnects_to_another_server_misses_nothing(server):
     session = await in_thread(a_silent_session)()
     other = await asyncio.to_thread(RunningServer().wait)
     async with server.watching(session.pk, "after=0") as watcher:
@@ -115,7 +114,7 @@ async def test_who_comes_again_to_another_server_misses_nothing(server):
     assert (frames, seen) == ([], [1, 2])
 
 
-def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
+def test_the_quickstart_stops_while_a_job_waits_for_aws(tmp_path):
     with Platform(tmp_path / "var") as platform:
         token = platform.register()
         session = platform.create_session(token)
@@ -132,7 +131,7 @@ def test_the_quick_start_stops_though_a_job_waits_for_aws(tmp_path):
         assert "canceled after" in platform.log.read_text()
 
 
-async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
+async def test_an_idle_connection_does_not_delay_the_shutdown(server):
     client = await asyncio.to_thread(Client, server)
     since = time.monotonic()
 
@@ -143,7 +142,7 @@ async def test_a_connection_that_asks_nothing_holds_nobody_up(server):
     assert client.pool.num_requests == 1
 
 
-async def test_what_hangs_is_cut_off_in_the_end(server):
+async def test_a_hanging_request_is_canceled_after_the_timeout(server):
     client = await asyncio.to_thread(Client, server)
     release = asyncio.Event()
     locked = asyncio.Event()
@@ -157,24 +156,24 @@ async def test_what_hangs_is_cut_off_in_the_end(server):
 
     holding = asyncio.create_task(in_thread(hold)())
     await locked.wait()
-    requesting = client.requesting("PATCH", "/api/v1/auth/profile", {"full_name": "Ann"})
+    pending = client.start_request("PATCH", "/api/v1/auth/profile", {"full_name": "Ann"})
     await asyncio.sleep(1)
     since = time.monotonic()
 
     server.process.send_signal(signal.SIGTERM)
-    code, said = await ended(server)
+    code, output = await ended(server)
     took = time.monotonic() - since
     release.set()
     await holding
 
     assert code == 0
-    assert "1 unfinished connections are canceled" in said
+    assert "1 unfinished connections are canceled" in output
     assert took < SHUTDOWN_TIMEOUT + 1
     with pytest.raises(urllib3.exceptions.HTTPError):
-        await requesting
+        await pending
 
 
-async def test_a_watcher_that_does_not_answer_the_close_is_cut_off(server):
+async def test_a_client_that_does_not_answer_the_close_is_disconnected(server):
     session = await in_thread(a_silent_session)()
     since = time.monotonic()
     path = f"/api/v1/ws/sandbox/{session.pk}"

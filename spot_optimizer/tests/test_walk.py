@@ -1,4 +1,4 @@
-"""The walk: a new user, a session, an evaluation watched live, its end; and what may go wrong."""
+"""The walkthrough: register, create a session, evaluate, stream, end it; and its failures."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ async def walk(platform, token, session):
     return evaluated, ended, *await watching
 
 
-def test_from_nothing_to_a_decision_watched_live(platform):
+def test_a_new_user_streams_a_decision(platform):
     token = platform.register()
     session = platform.create_session(token)
 
@@ -50,15 +50,15 @@ def test_from_nothing_to_a_decision_watched_live(platform):
     assert code == 4410
 
 
-def test_who_does_not_wait_gets_a_place_to_look(platform):
+def test_an_asynchronous_evaluation_returns_its_location(platform):
     token = platform.register("patient")
     own = f"{SESSIONS}/{platform.create_session(token)['session_id']}"
 
-    asked = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async")
+    response = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async")
 
-    assert asked.status == 202
-    assert asked.json()["state"] == "pending"
-    where = asked.headers["Location"]
+    assert response.status == 202
+    assert response.json()["state"] == "pending"
+    where = response.headers["Location"]
     settled = until(
         lambda: (
             (e := platform.request("GET", where, token=token).json())["state"] != "pending" and e
@@ -67,21 +67,21 @@ def test_who_does_not_wait_gets_a_place_to_look(platform):
     assert settled["state"] == "decided"
 
 
-def test_aws_refusing_is_a_502_with_its_code(platform):
+def test_a_refusal_of_aws_is_a_502_with_its_code(platform):
     token = platform.register("refused")
     session = platform.create_session(token, aws_secret_key="wrong")
     own = f"{SESSIONS}/{session['session_id']}"
 
-    asked = platform.request("POST", f"{own}/evaluate", {}, token)
+    response = platform.request("POST", f"{own}/evaluate", {}, token)
 
-    assert asked.status == 502
-    assert asked.json()["code"].startswith("aws_")
+    assert response.status == 502
+    assert response.json()["code"].startswith("aws_")
     failed = platform.request("GET", f"{own}/evaluations", token=token).json()["results"][0]
     assert failed["state"] == "failed"
     assert platform.request("GET", own, token=token).json()["is_active"] is True
 
 
-def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
+def test_a_rebalance_recommendation_from_eventbridge_drains(platform):
     token = platform.register("drained")
     [spot, *_] = [
         each for each in platform.emulator("")["instances"] if each["lifecycle"] == "spot"
@@ -89,13 +89,13 @@ def test_a_rebalance_recommendation_comes_by_eventbridge_and_drains(platform):
     session = platform.create_session(token, spot)
 
     platform.emulator("/rebalance", instance_id=spot["instance_id"])
-    asked = platform.evaluate(session["session_id"], token)
+    response = platform.evaluate(session["session_id"], token)
 
-    assert asked.json()["decision"] == "DRAIN", asked.data
-    assert asked.json()["aws_signal"] == "REBALANCE"
+    assert response.json()["decision"] == "DRAIN", response.data
+    assert response.json()["aws_signal"] == "REBALANCE"
 
 
-def test_pages_for_people_are_there(platform):
+def test_documentation_and_health_are_served(platform):
     for path in ("/docs", "/api/schema", "/health", "/health/live", "/health/ready"):
         assert platform.request("GET", path).status == 200, path
     assert platform.request("GET", "/health").json()["dependencies"]["database"] == "ok"
@@ -103,32 +103,32 @@ def test_pages_for_people_are_there(platform):
     assert platform.request("GET", "/api/v1/auth/profile/").status == 404
 
 
-def test_the_start_tells_when_each_job_runs(platform):
-    told = platform.log.read_text()
-    assert "Cleanup old job runs (At 03:00 AM UTC)" in told
-    assert "Refresh market (every 5 minutes)" in told
+def test_the_start_logs_the_schedule_of_each_job(platform):
+    log = platform.log.read_text()
+    assert "Cleanup old job runs (At 03:00 AM UTC)" in log
+    assert "Refresh market (every 5 minutes)" in log
 
 
-def test_the_main_job_in_the_terminal(platform):
+def test_evaluates_in_the_terminal(platform):
     instance = platform.facts["instances"][0]
     command = [sys.executable, "manage.py", "evaluate", instance["instance_id"]]
     command += ["--region", instance["region"]]
 
-    told = subprocess.run(
+    as_text = subprocess.run(
         command, env=platform.environment, capture_output=True, text=True, check=False
     )
     as_json = subprocess.run(
         [*command, "--json"], env=platform.environment, capture_output=True, text=True, check=True
     )
 
-    assert told.returncode == 0, told.stderr
-    assert "Candidates, by expected cost" in told.stdout
+    assert as_text.returncode == 0, as_text.stderr
+    assert "Candidates, by expected cost" in as_text.stdout
     evaluation = json.loads(as_json.stdout)
-    assert evaluation["decision"] in told.stdout
+    assert evaluation["decision"] in as_text.stdout
     assert [step["stage"] for step in evaluation["trace"]] == STAGES
 
 
-def test_a_port_in_use_is_one_clear_sentence(platform):
+def test_a_port_in_use_is_reported_without_a_traceback(platform):
     done = subprocess.run(
         [sys.executable, "manage.py", "quickstart", "--port", str(platform.port)],
         env=platform.environment,
@@ -157,7 +157,7 @@ def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
         lambda: platform.request("GET", own, token=token).json()["preflight"]["state"] == "passed"
     )
     platform.emulator("/delay", action="DescribeSpotPriceHistory", seconds=20, times=5)
-    asked = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async").json()
+    response = platform.request("POST", f"{own}/evaluate", {}, token, Prefer="respond-async").json()
     before = until(
         lambda: (
             (lines := platform.lines(session["session_id"], token))
@@ -168,7 +168,7 @@ def test_a_kill_in_mid_evaluation_loses_and_doubles_nothing(own_platform):
 
     platform.kill()
     platform.start()
-    where = f"{own}/evaluations/{asked['evaluation_id']}"
+    where = f"{own}/evaluations/{response['evaluation_id']}"
     settled = until(
         lambda: (
             (e := platform.request("GET", where, token=token).json())["state"] != "pending" and e
@@ -205,16 +205,16 @@ def test_a_planted_secret_is_found_nowhere(own_platform):
         platform.request("POST", SESSIONS, {**keys, "instance_id": secret}, token),
         platform.request("POST", "/api/v1/auth/login", {"email": 7, "password": password}),
     ]
-    left_open = own
+    last_session = own
     platform.request("DELETE", own, token=token)
-    until(lambda: platform.request("GET", left_open, token=token).json()["state"] == "ended")
+    until(lambda: platform.request("GET", last_session, token=token).json()["state"] == "ended")
     stored = database_fingerprint(platform)
     platform.stop()
     on_disk = b"".join(path.read_bytes() for path in platform.var_dir.rglob("*") if path.is_file())
-    said = b"".join(answer.data for answer in answers) + platform.log.read_bytes()
+    output = b"".join(answer.data for answer in answers) + platform.log.read_bytes()
 
     for mark in (secret, session_token, password):
-        for place in (said, stored, on_disk):
+        for place in (output, stored, on_disk):
             assert mark.encode() not in place
             assert json.dumps(mark)[1:-1].encode() not in place
 

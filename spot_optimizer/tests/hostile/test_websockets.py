@@ -14,7 +14,7 @@ import pytest
 from sandbox.testing import a_silent_session
 from spot_optimizer.tests.hostile.raw_http import asked, head, server
 from spot_optimizer.tests.hostile.test_raw_http import UPGRADE
-from spot_optimizer.tests.test_server import say_much
+from spot_optimizer.tests.test_server import publish_many
 
 __all__ = ["server"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,7 +220,7 @@ async def test_a_thousand_watchers_get_every_line_once_and_in_order(server, sess
             some = [server.watching(session.pk, "after=0", open_timeout=60) for _ in range(50)]
             watchers += await asyncio.gather(*(stack.enter_async_context(each) for each in some))
         reading = [asyncio.create_task(all_seqs(each, 40)) for each in watchers]
-        await say_much(session.pk, writers=2, each=20)
+        await publish_many(session.pk, writers=2, each=20)
 
         for seen in await asyncio.gather(*reading):
             assert seen == list(range(1, 41))
