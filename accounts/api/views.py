@@ -30,9 +30,9 @@ from spot_optimizer.api.parsers import validated
 from spot_optimizer.api.schema import ErrorOut
 
 
+# A comment, because a docstring would become the description in the API documentation.
+# An expired token in the header is ignored.
 class PublicView(APIView):
-    """A view without authentication: an expired token in the header is ignored."""
-
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
@@ -77,11 +77,11 @@ class LogoutView(PublicView):
 
 
 class ProfileView(APIView):
-    @extend_schema(responses=ProfileOut)
+    @extend_schema(summary="Get your profile", responses=ProfileOut)
     def get(self, request: UserRequest) -> Response:
         return Response(ProfileOut(request.user).data)
 
-    @extend_schema(request=ProfileIn, responses=ProfileOut)
+    @extend_schema(summary="Change your profile", request=ProfileIn, responses=ProfileOut)
     def patch(self, request: UserRequest) -> Response:
         fields = validated(ProfileIn, request.data)
         services.change_profile(user=request.user, **fields)
@@ -91,7 +91,7 @@ class ProfileView(APIView):
 class PasswordView(APIView):
     throttle_classes = (ApiThrottle, PasswordThrottle)
 
-    @extend_schema(request=PasswordIn, responses={204: None})
+    @extend_schema(summary="Change your password", request=PasswordIn, responses={204: None})
     def post(self, request: UserRequest) -> Response:
         fields = validated(PasswordIn, request.data)
         services.change_password(
@@ -107,13 +107,14 @@ class PasswordView(APIView):
 
 
 class VerifyView(APIView):
-    @extend_schema(responses=VerifyOut)
+    @extend_schema(summary="Verify a token", responses=VerifyOut)
     def get(self, request: UserRequest) -> Response:
         expiry = expires_at(request.auth) if request.auth else request.session.get_expiry_date()
         data = {"valid": True, "user": request.user, "expires_at": expiry}
         return Response(VerifyOut(data).data)
 
 
+@extend_schema(summary="List users, newest first")
 class UsersView(ListAPIView):
     permission_classes = (IsAdmin,)
     serializer_class = ProfileOut
@@ -123,11 +124,11 @@ class UsersView(ListAPIView):
 class UserView(APIView):
     permission_classes = (IsAdmin,)
 
-    @extend_schema(responses=ProfileOut)
+    @extend_schema(summary="Get a user", responses=ProfileOut)
     def get(self, request: UserRequest, user_id: UUID) -> Response:
         return Response(ProfileOut(queries.get_user(user_id)).data)
 
-    @extend_schema(request=UserChangeIn, responses=ProfileOut)
+    @extend_schema(summary="Change a user", request=UserChangeIn, responses=ProfileOut)
     def patch(self, request: UserRequest, user_id: UUID) -> Response:
         fields = validated(UserChangeIn, request.data)
         user = services.change_user(user_id=user_id, **fields, now=timezone.now())

@@ -53,7 +53,7 @@ class ModelsView(LabView):
 
     @extend_schema(
         operation_id="models_list",
-        summary="The registry of models, the newest first",
+        summary="List models, newest first",
         responses=serializers.ModelOut(many=True),
     )
     def get(self, request: UserRequest) -> Response:
@@ -61,7 +61,7 @@ class ModelsView(LabView):
 
 
 class ModelView(LabView):
-    @extend_schema(summary="One model with its metrics", responses=serializers.ModelOut)
+    @extend_schema(summary="Get a model and its metrics", responses=serializers.ModelOut)
     def get(self, request: UserRequest, model_id: UUID) -> Response:
         return Response(serializers.ModelOut(queries.get_model(model_id)).data)
 
@@ -82,7 +82,7 @@ class StageView(LabView):
 
 class PipelineStatusView(LabView):
     @extend_schema(
-        summary="The stages of an instance's pipeline", responses=serializers.PipelineStatusOut
+        summary="Get the stages of an instance's pipeline", responses=serializers.PipelineStatusOut
     )
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
@@ -90,7 +90,7 @@ class PipelineStatusView(LabView):
 
 
 class ConfigView(LabView):
-    @extend_schema(summary="An instance's config", responses=serializers.ConfigOut)
+    @extend_schema(summary="Get an instance's config", responses=serializers.ConfigOut)
     def get(self, request: UserRequest, instance_id: str) -> Response:
         config = queries.get_own_config(owner=request.user, instance_id=instance_id)
         return Response(serializers.ConfigOut(config).data)
@@ -114,7 +114,7 @@ class ExperimentsView(LabView):
 
     @extend_schema(
         operation_id="experiments_list",
-        summary="An instance's experiments, the newest first",
+        summary="List an instance's experiments, newest first",
         responses=serializers.ExperimentOut(many=True),
     )
     def get(self, request: UserRequest, instance_id: str) -> Response:

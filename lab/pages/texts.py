@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lab.models import ConfigChange, InstanceConfig, ModelRegistry
+from spot_optimizer.engine.stages import Stage
 
 SWITCHES = {
     "enable_right_sizing": "Right-sizing",
@@ -23,6 +24,9 @@ MODES = {
 }
 # Parts of stages that have their own switch, and the stage of each.
 PARTS = {"family_stress": "risk", "bin_packing": "ranking"}
+TITLES = {stage.value: stage.label for stage in Stage} | {
+    part: SWITCHES[f"enable_{part}"] for part in PARTS
+}
 STATUSES = {
     "active": ("active", "good"),
     "disabled": ("off", ""),
@@ -61,8 +65,7 @@ def change_texts(changes: Sequence[ConfigChange]) -> list[Change]:
 
 def _part(name: str, part: dict[str, Any], parts: "list[Part] | None" = None) -> Part:
     status, tone = STATUSES[part["status"]]
-    title = name.replace("_", " ").capitalize()
-    return Part(title, status, tone, part["description"], parts or [])
+    return Part(TITLES[name], status, tone, part["description"], parts or [])
 
 
 def _model_names(changes: Sequence[ConfigChange]) -> dict[str, str]:

@@ -276,8 +276,8 @@ class TestAnInstance:
         client.post(f"{PAGE}/config", {"pipeline_mode": "SINGLE_LINEAR"})
         linear = text_of(client.get(PAGE))
 
-        assert "Right sizing active Removes types with over twice the vCPU or memory." in full
-        assert "Right sizing off Removes types with over twice the vCPU or memory." in linear
+        assert "Right-sizing active Removes types with over twice the vCPU or memory." in full
+        assert "Right-sizing off Removes types with over twice the vCPU or memory." in linear
         assert "Bin packing off" in full
         assert "Advisor by the session" in full
         assert "Next: advisor-prior 1." in full

@@ -53,7 +53,7 @@ REJECTIONS = {
     "no_on_demand_price": "No on-demand price is known",
     "not_offered_as_spot": "Not offered as spot",
     "architecture": "Different processor architecture",
-    "accelerator": "Different accelerators from this instance's",
+    "accelerator": "Different accelerators",
     "local_storage": "Too little local storage",
     "bare_metal": "Bare metal, or not, unlike this instance",
     "burstable": "Burstable",

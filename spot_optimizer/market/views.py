@@ -49,7 +49,7 @@ class NewestChangesFirst(NewestFirst):
 
 
 class PoolsView(APIView):
-    """The pools and their prices at ``as_of``, or at the newest moment with complete prices."""
+    """List pools and their prices at ``as_of``, or at the latest time with complete prices."""
 
     pagination_class = OrderedByPlace
 
@@ -68,7 +68,7 @@ class PoolsView(APIView):
 
 
 class HistoryView(APIView):
-    """The price changes of one type, the newest first, including the one in force at ``from``."""
+    """List the price changes of one type, newest first, with the one in effect at ``from``."""
 
     pagination_class = NewestChangesFirst
 

@@ -69,7 +69,7 @@ class TestFrontPage:
         text = text_of(operator.get("/admin/"))
 
         assert "Evaluations waiting: 1 (the oldest for 7 minutes)" in text
-        assert "Sessions cleanup_failed : 1" in text
+        assert "Sessions cleanup failed : 1" in text
         assert "Sessions active : 1" in text
         assert f"i-0cafe0000000000 cleanup_failed 0 minutes {failed.user.email}" in text
 
