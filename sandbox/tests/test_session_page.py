@@ -165,9 +165,9 @@ class TestADecision:
         assert "earlier evaluation" in text_of(earlier)
         assert "earlier evaluation" not in text_of(newest)
 
-    @pytest.mark.parametrize("asked", ["nonsense", "", UNKNOWN_ID, "\x00"])
-    def test_a_missing_evaluation_is_an_error_page(self, asked):
-        answer = shown(a_session(), f"?evaluation={asked}")
+    @pytest.mark.parametrize("evaluation_id", ["nonsense", "", UNKNOWN_ID, "\x00"])
+    def test_a_missing_evaluation_is_an_error_page(self, evaluation_id):
+        answer = shown(a_session(), f"?evaluation={evaluation_id}")
 
         assert answer.status_code == 404
         assert "no evaluation with this id" in text_of(answer)

@@ -90,12 +90,12 @@ def test_no_identifier_uses_a_banned_word():
 @pytest.mark.parametrize(
     "name", ["told", "_say_why", "PoolShape", "giveBack", "lay_out", "KEEP_FOR", "hand_on_jobs"]
 )
-def test_banned_words_are_found_within_names(name):
+def test_a_banned_word_within_a_name_is_found(name):
     assert _is_banned(name)
 
 
 @pytest.mark.parametrize("name", ["toolbar", "essay", "shape", "tasks", "keyword", "backing"])
-def test_other_words_that_contain_a_banned_one_are_allowed(name):
+def test_a_word_that_contains_a_banned_one_is_allowed(name):
     assert not _is_banned(name)
 
 
@@ -124,6 +124,7 @@ def test_no_folder_holds_more_files_than_a_reader_can_scan():
     files = [path for path in _tracked_files() if not {"tests", "migrations"} & set(path.parts)]
     counts = Counter(path.parent for path in files if path.name != "__init__.py")
 
+    del counts[Path()]  # tools are configured by files in the root
     assert counts.pop(Path("spot_optimizer")) <= 10
     assert {str(folder): count for folder, count in counts.items() if count > 16} == {}
 
@@ -138,7 +139,7 @@ def _tracked_files():
 
 
 @pytest.mark.django_db
-def test_migrations_say_what_the_models_say():
+def test_migrations_match_the_models():
     from django.core.management import call_command
 
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
@@ -164,7 +165,7 @@ def test_a_production_environment_passes_djangos_own_check(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"DEBUG": "true"}, "DEBUG"),
         ({"SECRET_KEY": "change-me-change-me-change-me-change-me-change-me"}, "SECRET_KEY"),
@@ -186,10 +187,10 @@ def test_a_production_environment_passes_djangos_own_check(tmp_path):
         ({"THROTTLE_LOGIN": "often"}, "THROTTLE_LOGIN"),
     ],
 )
-def test_production_refuses_to_start_on_what_is_unsafe(change, said, tmp_path):
+def test_production_refuses_to_start_on_what_is_unsafe(change, message, tmp_path):
     error = startup_error({**PRODUCTION, **change, "VAR_DIR": str(tmp_path)})
 
-    assert said in error
+    assert message in error
     for secret in ("SECRET_KEY", "JWT_SECRET_KEY", "ENCRYPTION_KEY"):
         assert PRODUCTION[secret] not in error
 

@@ -67,8 +67,8 @@ def test_the_walk(platform):
     trace = {step["stage"]: step for step in second["trace"]}
     assert trace["right_sizing"]["status"] == "disabled"
     assert "market-logistic@1:" in trace["risk"]["note"]
-    told = [line for line in platform.lines(session_id, token) if line["type"] == "decision"]
-    assert [line["evaluation"]["model"] for line in told] == [
+    decisions = [line for line in platform.lines(session_id, token) if line["type"] == "decision"]
+    assert [line["evaluation"]["model"] for line in decisions] == [
         first["model"],
         second["model"],
         third["model"],

@@ -5,5 +5,5 @@ from spot_optimizer.tests.hostile.inputs import STATUS_COUNTS
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if STATUS_COUNTS:
-        told = ", ".join(f"{count} x {status}" for status, count in sorted(STATUS_COUNTS.items()))
-        terminalreporter.write_line(f"hostile inputs: {STATUS_COUNTS.total()} tried: {told}")
+        counts = ", ".join(f"{count} x {status}" for status, count in sorted(STATUS_COUNTS.items()))
+        terminalreporter.write_line(f"hostile inputs: {STATUS_COUNTS.total()} tried: {counts}")

@@ -108,7 +108,7 @@ INVALID_HEADERS = [
 class Operation(NamedTuple):
     method: str
     path: str
-    told: dict[str, Any]  # what the schema says of it
+    definition: dict[str, Any]  # the OpenAPI operation object
     body: dict[str, Any] | None  # its JSON schema, references resolved
 
     def __str__(self) -> str:
@@ -116,7 +116,9 @@ class Operation(NamedTuple):
 
     @property
     def queries(self) -> list[str]:
-        return [each["name"] for each in self.told.get("parameters", []) if each["in"] == "query"]
+        return [
+            each["name"] for each in self.definition.get("parameters", []) if each["in"] == "query"
+        ]
 
     @property
     def ids(self) -> list[str]:
@@ -129,7 +131,7 @@ class Operation(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        return {} in self.told.get("security", [])
+        return {} in self.definition.get("security", [])
 
     def url(self, **ids: object) -> str:
         return self.path.format(**dict.fromkeys(self.ids, FORMATS["uuid"]) | ids)
@@ -141,14 +143,14 @@ def load_schema() -> dict[str, Any]:
 
 def operations(schema: dict[str, Any]) -> list[Operation]:
     return [
-        Operation(method.upper(), path, told, _body_of(told, schema))
+        Operation(method.upper(), path, definition, _body_of(definition, schema))
         for path, methods in schema["paths"].items()
-        for method, told in methods.items()
+        for method, definition in methods.items()
     ]
 
 
-def _body_of(told: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
-    content = told.get("requestBody", {}).get("content", {})
+def _body_of(definition: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
+    content = definition.get("requestBody", {}).get("content", {})
     return resolved(content[JSON]["schema"], schema) if JSON in content else None
 
 
@@ -245,13 +247,13 @@ def assert_documented_error(answer: Any, codes: set[str], what: object = "") -> 
     assert answer.status_code < 500, (what, answer.content)
     if answer.status_code < 400 or answer["Content-Type"].startswith("text/html"):
         return
-    told = json.loads(answer.content)
+    error = json.loads(answer.content)
     assert answer["Content-Type"] in (JSON, "application/x-ndjson"), what
-    assert set(told) <= ERROR_FIELDS, (what, told)
-    assert {"detail", "code"} <= set(told), (what, told)
-    assert told["detail"].endswith((".", "…}.")), (what, told)
-    assert told["code"] in codes, (what, told)
-    assert ("errors" in told) <= (answer.status_code == 400), (what, told)
+    assert set(error) <= ERROR_FIELDS, (what, error)
+    assert {"detail", "code"} <= set(error), (what, error)
+    assert error["detail"].endswith((".", "…}.")), (what, error)
+    assert error["code"] in codes, (what, error)
+    assert ("errors" in error) <= (answer.status_code == 400), (what, error)
 
 
 def ids_of(user: User, **fields: Any) -> dict[str, Any]:

@@ -19,9 +19,9 @@ def server(django_db_setup):
     try:
         yield server
     finally:
-        said = server.stop()
+        output = server.stop()
     for trouble in ("Traceback", " ERROR ", " CRITICAL ", "planted"):
-        assert trouble not in said, said[-4000:]
+        assert trouble not in output, output[-4000:]
     assert server.process.returncode == 0
 
 
@@ -38,7 +38,7 @@ def answer_on(client, method="GET"):
     return answer.status, answer.headers, answer.read()
 
 
-def asked(server, request, method="GET"):
+def response_to(server, request, method="GET"):
     with connected(server) as client:
         client.sendall(request)
         return answer_on(client, method)
@@ -46,12 +46,12 @@ def asked(server, request, method="GET"):
 
 def refused(server, request):
     """Send what must be refused; return status and code, the shape checked."""
-    status, headers, body = asked(server, request)
-    told = json.loads(body)
+    status, headers, body = response_to(server, request)
+    error = json.loads(body)
     assert headers["Content-Type"] == JSON
-    assert set(told) <= {"detail", "code", "errors"}
-    assert told["detail"].endswith(".")
-    return status, told["code"]
+    assert set(error) <= {"detail", "code", "errors"}
+    assert error["detail"].endswith(".")
+    return status, error["code"]
 
 
 def head(line, *headers, host="localhost"):

@@ -120,7 +120,7 @@ def test_no_other_header_opens_anything(header, codes):
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("owner", ROLES)
-def test_what_is_somebody_elses_is_not_there_for_any_role(role, owner):
+def test_another_users_objects_are_not_found_for_any_role(role, owner):
     theirs = ids_of(a_user(owner))
     me = a_user(role)
     mine = ids_of(me, instance_id="i-of-mine")
@@ -137,7 +137,7 @@ def test_what_is_somebody_elses_is_not_there_for_any_role(role, owner):
     assert database_fingerprint() == before
 
 
-def test_what_only_admins_may_is_refused_to_all_others():
+def test_admin_endpoints_are_refused_to_other_roles():
     for role in ("user", "lab"):
         client, other = signed_in(a_user(role)), a_user()
         before = database_fingerprint()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def told():
+def responses():
     schema = load_schema()
     operation = schema["paths"][f"{ONE}/evaluate"]["post"]
     return {
@@ -73,61 +73,61 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_error_of_awss_is_a_502(server, aws, told, fault):
+def test_an_error_of_awss_is_a_502(server, aws, responses, fault):
     session = an_emulated_session(aws)
     aws.fail("Describe*", **FAULTS[fault], times=50)
 
-    assert_refused(evaluated(server, session), told, 502, "aws_")
+    assert_refused(evaluated(server, session), responses, 502, "aws_")
 
 
-def test_a_denial_is_a_502_that_names_what_is_missing(server, aws, told):
+def test_a_denial_is_a_502_that_names_what_is_missing(server, aws, responses):
     session = an_emulated_session(aws)
     aws.deny("ec2:DescribeInstances")
 
     answer = evaluated(server, session)
 
-    assert_refused(answer, told, 502, "aws_UnauthorizedOperation")
+    assert_refused(answer, responses, 502, "aws_UnauthorizedOperation")
     assert "ec2:DescribeInstances" in answer.json()["detail"]
 
 
-def test_an_unknown_instance_is_a_502(server, aws, told):
+def test_an_unknown_instance_is_a_502(server, aws, responses):
     session = an_emulated_session(aws)
     type(session).objects.filter(pk=session.pk).update(instance_id="i-00000000000000000")
 
-    assert_refused(evaluated(server, session), told, 502, "aws_InvalidInstanceID.NotFound")
+    assert_refused(evaluated(server, session), responses, 502, "aws_InvalidInstanceID.NotFound")
 
 
-def test_nonsense_of_awss_is_a_502(server, aws, told):
+def test_nonsense_of_awss_is_a_502(server, aws, responses):
     session = an_emulated_session(aws)
     aws.garbage("DescribeInstances", times=50)
 
-    assert_refused(evaluated(server, session), told, 502, "aws_")
+    assert_refused(evaluated(server, session), responses, 502, "aws_")
 
 
-def test_wrong_keys_are_a_502(server, aws, told):
+def test_wrong_keys_are_a_502(server, aws, responses):
     session = an_emulated_session(aws)
     wrong = vault.seal(Credentials(aws.access_key, "planted-wrong-secret"))
     type(session).objects.filter(pk=session.pk).update(sealed_credentials=wrong)
 
     answer = evaluated(server, session)
 
-    assert_refused(answer, told, 502, "aws_")
+    assert_refused(answer, responses, 502, "aws_")
     assert b"planted" not in answer.data
 
 
-def test_an_aws_that_is_away_is_a_504(server, aws, told, settings):
+def test_an_aws_that_is_away_is_a_504(server, aws, responses, settings):
     session = an_emulated_session(aws)
     settings.AWS_ENDPOINT_URL = "http://127.0.0.1:1"
 
-    assert_refused(evaluated(server, session), told, 504, "aws_timeout")
+    assert_refused(evaluated(server, session), responses, 504, "aws_timeout")
 
 
-def assert_refused(answer, told, status, code):
+def assert_refused(answer, responses, status, code):
     assert answer.status == status, answer.data
     assert answer.headers["Content-Type"] == "application/json"
     body = answer.json()
     assert body.pop("evaluation_id")
-    jsonschema.validate(body, told[str(status)], cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(body, responses[str(status)], cls=jsonschema.Draft202012Validator)
     assert body["code"].startswith(code)
     assert body["detail"].endswith(".")
 
@@ -141,14 +141,14 @@ def assert_refused(answer, told, status, code):
         ("handling=strict, respond-async, wait=5", "respond-async"),
     ],
 )
-def test_what_is_honoured_of_prefer_is_said(server, aws, told, prefer, applied):
+def test_the_applied_preference_is_in_the_response(server, aws, responses, prefer, applied):
     answer = evaluated(server, an_emulated_session(aws), prefer, settle=False)
 
     assert (answer.status, answer.headers["Preference-Applied"]) == (202, applied)
-    jsonschema.validate(answer.json(), told["202"], cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(answer.json(), responses["202"], cls=jsonschema.Draft202012Validator)
 
 
-def test_a_preference_for_longer_than_ours_is_honoured_in_part(server, aws, told):
+def test_a_preference_for_longer_than_ours_is_honoured_in_part(server, aws, responses):
     aws.fail("Describe*", code="AuthFailure", times=50)
 
     answer = evaluated(server, an_emulated_session(aws), "wait=99999999")
@@ -157,7 +157,7 @@ def test_a_preference_for_longer_than_ours_is_honoured_in_part(server, aws, told
 
 
 @pytest.mark.parametrize("prefer", ["", "wait=", "wait=-1", "wait=1.5x", "x", "wait=999999999999"])
-def test_a_preference_that_is_none_is_passed_over(server, aws, told, prefer):
+def test_a_preference_that_is_none_is_passed_over(server, aws, responses, prefer):
     aws.fail("Describe*", code="AuthFailure", times=50)
 
     answer = evaluated(server, an_emulated_session(aws), prefer)

@@ -44,8 +44,8 @@ def schema():
 @pytest.fixture(scope="module")
 def codes(schema):
     """The codes that the schema documents."""
-    told = schema["components"]["schemas"]["Error"]["properties"]["code"]["description"]
-    return set(re.findall(r"`(\w+)`", told))
+    description = schema["components"]["schemas"]["Error"]["properties"]["code"]["description"]
+    return set(re.findall(r"`(\w+)`", description))
 
 
 @pytest.fixture
@@ -130,13 +130,13 @@ class TestWhatIsSent:
             assert_documented_error(answer, codes, (str(operation), headers))
 
     def test_by_another_method(self, operation, client, own, codes, schema):
-        taken = {method.upper() for method in schema["paths"][operation.path]}
-        for method in set(METHODS) - taken - {"HEAD", "OPTIONS"}:
+        allowed = {method.upper() for method in schema["paths"][operation.path]}
+        for method in set(METHODS) - allowed - {"HEAD", "OPTIONS"}:
             answer = send(client, operation._replace(method=method), operation.url(**own))
 
             assert answer.status_code == 405, (str(operation), method)
             assert_documented_error(answer, codes, (str(operation), method))
-            assert set(answer["Allow"].split(", ")) >= taken
+            assert set(answer["Allow"].split(", ")) >= allowed
 
     def test_by_somebody_who_is_not_signed_in(self, operation, own, codes):
         for body in invalid_bodies(operation.body or {"properties": {}})[::41]:

@@ -9,7 +9,14 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from spot_optimizer.server.http_limits import CLOSE_DELAY, REQUEST_TIMEOUT, BoundedChannel
-from spot_optimizer.tests.hostile.raw_http import answer_on, asked, connected, head, refused, server
+from spot_optimizer.tests.hostile.raw_http import (
+    answer_on,
+    connected,
+    head,
+    refused,
+    response_to,
+    server,
+)
 
 __all__ = ["server"]
 PROFILE = "/api/v1/auth/profile"
@@ -26,7 +33,7 @@ UPGRADE = [
 def alive(server):
     """Whatever was sent, the next one is served."""
     yield
-    assert asked(server, head("GET /health/live HTTP/1.1"))[0] == 200
+    assert response_to(server, head("GET /health/live HTTP/1.1"))[0] == 200
 
 
 class TestTooLong:
@@ -50,11 +57,11 @@ class TestTooLong:
         assert refused(server, request) == (431, "headers_too_large")
 
     def test_a_long_address_that_fits_is_read(self, server):
-        status, _, body = asked(server, head(f"GET {PROFILE}?x={'9' * 15_000} HTTP/1.1"))
+        status, _, body = response_to(server, head(f"GET {PROFILE}?x={'9' * 15_000} HTTP/1.1"))
 
         assert (status, json.loads(body)["code"]) == (401, "not_authenticated")
 
-    def test_who_waits_for_leave_to_send_a_large_body_is_not_told_to(self, server):
+    def test_a_client_waiting_for_100_continue_with_a_large_body_is_refused(self, server):
         request = head(f"POST {LOGIN} HTTP/1.1", "Expect: 100-continue", f"Content-Length: {2**30}")
 
         assert refused(server, request) == (413, "too_large")
@@ -83,7 +90,7 @@ class TestTooLong:
         head("GET /?\x90 HTTP/1.1"),
     ],
 )
-def test_what_is_no_http_is_malformed(server, request_):
+def test_a_request_that_is_not_http_is_malformed(server, request_):
     assert refused(server, request_) == (400, "malformed")
 
 
@@ -134,7 +141,7 @@ class TestTwoEndsOfOneBody:
     @pytest.mark.parametrize(
         "chunk", [b"0x5\r\nhello", b"-1", b"5;\n\r\nhello", b"g", b"5\r\nhelloo", b" 5\r\nhello"]
     )
-    def test_a_chunk_that_is_none_is_refused(self, server, chunk):
+    def test_an_invalid_chunk_is_refused(self, server, chunk):
         request = head(f"POST {LOGIN} HTTP/1.1", "Transfer-Encoding: chunked")
 
         assert refused(server, request + chunk + b"\r\n0\r\n\r\n") == (400, "malformed")
@@ -143,17 +150,19 @@ class TestTwoEndsOfOneBody:
 class TestMethods:
     @pytest.mark.parametrize("method", ["TRACE", "FOO", "PROPFIND", "M-SEARCH", "X" * 2000])
     @pytest.mark.parametrize("path", [LOGIN, "/health", "/docs", "/api/schema"])
-    def test_that_nobody_has_are_405(self, server, method, path):
+    def test_unknown_methods_are_405(self, server, method, path):
         assert refused(server, head(f"{method} {path} HTTP/1.1")) == (405, "method_not_allowed")
 
     @pytest.mark.parametrize("target", ["evil.example:443", "127.0.0.1:22", "*", "*:*"])
     @pytest.mark.parametrize("method", ["CONNECT", "OPTIONS", "GET"])
-    def test_to_somewhere_else_lead_nowhere(self, server, method, target):
+    def test_a_request_for_another_target_is_refused(self, server, method, target):
         assert refused(server, head(f"{method} {target} HTTP/1.1"))[0] in (400, 404)
 
-    def test_a_trace_tells_no_header_back(self, server):
+    def test_a_trace_returns_no_header(self, server):
         secret = "Bearer planted-token"
-        _, _, body = asked(server, head(f"TRACE {PROFILE} HTTP/1.1", f"Authorization: {secret}"))
+        _, _, body = response_to(
+            server, head(f"TRACE {PROFILE} HTTP/1.1", f"Authorization: {secret}")
+        )
 
         assert b"planted-token" not in body
 
@@ -183,7 +192,7 @@ class TestMethods:
 )
 @pytest.mark.parametrize("path", [PROFILE, "/health/live", "/docs", "/admin/", "/nowhere"])
 def test_strange_headers_break_nothing(server, headers, path):
-    status, answered, body = asked(server, head(f"GET {path} HTTP/1.1", *headers))
+    status, answered, body = response_to(server, head(f"GET {path} HTTP/1.1", *headers))
 
     assert status in (200, 302, 400, 401, 404)
     assert "evil" not in answered.get("Location", "")
@@ -217,7 +226,7 @@ class TestSockets:
             [*UPGRADE, "Sec-WebSocket-Extensions: permessage-deflate; =;;"],
         ],
     )
-    def test_a_handshake_that_is_none_is_malformed(self, server, headers):
+    def test_an_invalid_handshake_is_malformed(self, server, headers):
         status, code = refused(server, head(f"GET {self.PATH} HTTP/1.1", *headers))
 
         assert (status, code) == (400, "malformed")
@@ -230,7 +239,7 @@ class TestSockets:
 
     @pytest.mark.parametrize("path", ["//[", "http://[/", "/#x", "?after=0", "http://evil/x"])
     def test_a_strange_address_breaks_nothing(self, server, path):
-        status, _, _ = asked(server, head(f"GET {path} HTTP/1.1", *UPGRADE))
+        status, _, _ = response_to(server, head(f"GET {path} HTTP/1.1", *UPGRADE))
 
         assert status in (101, 400)
 
@@ -249,7 +258,7 @@ class TestSlowClients:
                 time.sleep(0.002)
             assert answer_on(client)[0] == 200
 
-    def test_but_not_for_ever_however_often_a_byte_comes(self):
+    def test_a_slow_request_times_out_even_if_bytes_arrive(self):
         clock, channel, transport = Clock(), BoundedChannel(), Transport()
         channel.callLater = clock.callLater
         channel.requestFactory = lambda *_: None
@@ -267,9 +276,9 @@ class TestSlowClients:
         clock.advance(CLOSE_DELAY)
         assert transport.disconnecting
 
-    def test_five_hundred_half_requests_cost_nobody_else_anything(self, server):
+    def test_five_hundred_half_requests_do_not_affect_others(self, server):
         with ExitStack() as slow:
             for _ in range(500):
                 client = slow.enter_context(connected(server))
                 client.sendall(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: local")
-            assert asked(server, head("GET /health/live HTTP/1.1"))[0] == 200
+            assert response_to(server, head("GET /health/live HTTP/1.1"))[0] == 200

@@ -41,9 +41,9 @@ def server(django_db_setup):
     server = RunningServer(
         LOG_LEVEL="ERROR", SANDBOX_MAX_ACTIVE_SESSIONS="100000", **NO_RATE_LIMITS
     ).wait()
-    said = []
+    output = []
     # Read all along: a full pipe would stop the server.
-    reading = threading.Thread(target=lambda: said.extend(server.process.stderr))
+    reading = threading.Thread(target=lambda: output.extend(server.process.stderr))
     reading.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -51,7 +51,7 @@ def server(django_db_setup):
         with server.process:
             server.process.terminate()
             reading.join()
-    assert "Traceback" not in "".join(said), said[-50:]
+    assert "Traceback" not in "".join(output), output[-50:]
 
 
 @pytest.fixture(params=ROLES)
@@ -80,7 +80,7 @@ def ids(user, transactional_db):
 
 @SCHEMA.parametrize()
 @settings(suppress_health_check=list(HealthCheck), deadline=None)  # one sign-in for all examples
-def test_every_answer_is_as_the_schema_says(case, server, session, headers, ids):
+def test_every_response_matches_the_schema(case, server, session, headers, ids):
     case.headers["Prefer"] = "respond-async"  # there is no worker that would settle it
     if case.meta.generation.mode is GenerationMode.POSITIVE:
         case.path_parameters |= {

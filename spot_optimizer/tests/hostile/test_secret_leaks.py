@@ -93,11 +93,11 @@ def test_no_planted_secret_is_anywhere(caplog):
 
     assert opened.status_code == 201, opened.content
     assert repr(SandboxSession.objects.get(pk=opened.json()["session_id"]))
-    said = b"\n".join(
+    answers = b"\n".join(
         answer.content + str(answer.headers).encode() for answer in [*answers, opened]
     )
     for what, mark in marks.items():
-        for place, text in {"answers": said, "rows": everything_readable()}.items():
+        for place, text in {"answers": answers, "rows": everything_readable()}.items():
             assert mark.encode() not in text, (what, place)
             assert json.dumps(mark)[1:-1].encode() not in text, (what, place)
         assert mark.encode() not in caplog.text.encode(), (what, "log")

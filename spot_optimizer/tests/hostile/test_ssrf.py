@@ -145,7 +145,7 @@ def test_a_health_check_of_our_own_network_is_refused(client, url):
 
 
 @pytest.mark.parametrize("url", OUTWARD)
-def test_a_health_check_of_the_instance_is_taken(client, url):
+def test_a_health_check_of_the_instance_is_accepted(client, url):
     answer = client.post(SESSIONS, BODY | {"health_check_url": url}, format="json")
 
     assert answer.status_code == 201, answer.content
@@ -178,12 +178,12 @@ class Proxy(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Refusing)
-        self.asked = []
+        self.requests = []
 
 
 class _Refusing(socketserver.StreamRequestHandler):
     def handle(self):
-        self.server.asked.append(self.rfile.readline().decode())
+        self.server.requests.append(self.rfile.readline().decode())
         self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -206,8 +206,8 @@ def test_no_region_leads_to_another_host_than_awss(proxy, region):
         caller_identity(access, deadline=Deadline.after(1.5))
 
     is_region = re.fullmatch(r"[a-z]{2,4}(-[a-z]+){1,3}-[0-9]{1,2}", region)
-    assert bool(proxy.asked) is bool(is_region), refusal.value
-    for line in proxy.asked:
+    assert bool(proxy.requests) is bool(is_region), refusal.value
+    for line in proxy.requests:
         assert re.fullmatch(
             r"CONNECT sts\.[a-z0-9-]+\.(amazonaws|sc2s\.sgov|amazonaws-eusc|amazonaws)\.\w+:443 "
             r"HTTP/1.[01]\r\n",

@@ -51,7 +51,7 @@ def at_once(webs, requests):
     """Send all of them at the same moment, by turns to each web; return the answers."""
     start = threading.Barrier(len(requests))
 
-    def ask(number):
+    def send(number):
         method, path, body, headers = requests[number]
         start.wait()
         return urllib3.request(
@@ -59,7 +59,7 @@ def at_once(webs, requests):
         )
 
     with ThreadPoolExecutor(len(requests)) as pool:
-        return list(pool.map(ask, range(len(requests))))
+        return list(pool.map(send, range(len(requests))))
 
 
 def assert_exactly(answers, passed, status):

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.tests.hostile.raw_http import asked, head, server
+from spot_optimizer.tests.hostile.raw_http import head, response_to, server
 from spot_optimizer.tests.hostile.test_raw_http import UPGRADE
 from spot_optimizer.tests.test_server import publish_many
 
@@ -151,7 +151,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("what", STRANGE)
-def test_what_is_no_ping_is_said_and_the_stream_goes_on(server, session, what):
+def test_an_unknown_message_is_reported_and_the_stream_continues(server, session, what):
     with Raw(server, session) as client:
         client.send(STRANGE[what])
         assert client.read()[1]["code"] == "not_understood"
@@ -179,7 +179,7 @@ def test_a_flood_of_pings_is_answered_and_costs_no_memory(server, session):
     assert server.memory() - before < 40
 
 
-def test_half_open_handshakes_are_cut_off_and_cost_nobody_else_anything(server, session):
+def test_half_open_handshakes_are_closed_and_do_not_affect_others(server, session):
     halves = []
     try:
         for _ in range(200):
@@ -229,7 +229,8 @@ async def test_a_thousand_watchers_get_every_line_once_and_in_order(server, sess
 
     assert grown < 200  # 0.2 MiB each
     assert (
-        await asyncio.to_thread(lambda: asked(server, head("GET /health/live HTTP/1.1"))[0]) == 200
+        await asyncio.to_thread(lambda: response_to(server, head("GET /health/live HTTP/1.1"))[0])
+        == 200
     )
 
 
