@@ -6,7 +6,7 @@ from django.core.cache import cache
 
 @pytest.fixture(autouse=True)
 def fresh_counts() -> Iterator[None]:
-    """Nobody has asked for anything yet."""
+    """Reset the rate limits before each test."""
     cache.clear()
     yield
     cache.clear()

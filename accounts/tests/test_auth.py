@@ -182,7 +182,7 @@ class TestLogIn:
 
 
 def counted_bcrypt(monkeypatch) -> list[int]:
-    """Note the rounds of each hash that is really computed: the stopwatch of a test."""
+    """Record the rounds of each computed hash, as a deterministic measure of time."""
     library = get_hasher()._load_library()
     hashed: list[int] = []
     real = library.hashpw

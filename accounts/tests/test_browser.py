@@ -1,4 +1,4 @@
-"""What people see in a browser: signing in, the browsable API, Django admin."""
+"""Cookie sessions: signing in, the browsable API and the Django admin."""
 
 import re
 
@@ -23,7 +23,7 @@ def log_in(user: User, password: str = PASSWORD, *, client: Client | None = None
 
 
 def inline_scripts(page: str) -> list[str]:
-    """Return what the policy would not let run: scripts in the page, handlers in attributes."""
+    """Return inline scripts and event handlers, which the content security policy blocks."""
     scripts = re.findall(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)[^>]*>", page)
     return scripts + re.findall(r"<[^>]+\son[a-z]+\s*=", page) + re.findall("javascript:", page)
 

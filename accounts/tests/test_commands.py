@@ -45,7 +45,7 @@ def test_createsuperuser_prompts_for_email_user_name_and_password_only(monkeypat
 
 
 def test_passwords_are_hashed_by_bcrypt_with_work_factor_12_by_default():
-    """In a process of its own: the tests' environment sets a cheaper one."""
+    """Runs in its own process, because the test environment sets a lower work factor."""
     script = (
         "import django; django.setup(); "
         "from django.contrib.auth.hashers import check_password, make_password; "

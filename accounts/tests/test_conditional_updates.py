@@ -1,4 +1,4 @@
-"""Changes between a read and its write, in one thread: the write must notice them."""
+"""Writes fail if the row changed since it was read; tested in one thread."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,7 +24,7 @@ class AfterFirstRead:
     def __call__(self, execute, sql, params, many, context) -> object:
         result = execute(sql, params, many, context)
         if not self.is_done and sql.startswith("SELECT") and "accounts_user" in sql:
-            # The cursor's rows are not fetched yet, so the change uses a cursor of its own.
+            # The cursor's rows are not fetched yet, so the change uses another cursor.
             self.is_done = True
             self.change()
         return result

@@ -1,4 +1,4 @@
-"""Signing in, registering and signing out, as a browser does it."""
+"""The pages to sign in, register and sign out."""
 
 import re
 import threading
@@ -327,5 +327,5 @@ def test_a_disabled_user_is_out_at_once(client):
 
 
 def body_of(answer) -> str:
-    """Return what people read: the token against forgery differs each time."""
+    """Return the visible text, without the CSRF token, which differs in each response."""
     return re.sub(r'name="csrfmiddlewaretoken" value="[^"]+"', "", answer.content.decode())

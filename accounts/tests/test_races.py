@@ -1,4 +1,4 @@
-"""What two requests at the same moment may not do."""
+"""Concurrent requests."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def together(*calls: Callable[[], object]) -> list[str]:
-    """Make all calls at once, each in its thread; return the code of each refusal, or 'done'."""
+    """Make all calls concurrently in threads; return the code of each error, or 'done'."""
     start = Barrier(len(calls))
 
     def attempt(call: Callable[[], object]) -> str:

@@ -1,4 +1,4 @@
-"""The first three tests that the product was announced with, word for word."""
+"""The first three tests of the original specification, verbatim."""
 
 import json
 from uuid import UUID

@@ -83,7 +83,7 @@ class TestGuesses:
         answers = [
             guess(
                 f"user-{n}@example.com",
-                # What a client says, and behind it what the proxy saw.
+                # The address that the client claims, then the one that the proxy added.
                 **{"X-Forwarded-For": f"198.51.100.{n}, 192.0.2.77"},
             )
             for n in range(3)
@@ -183,6 +183,6 @@ class TestSecondsToWait:
             seconds_to_wait("test", "ada", "1/h")
         assert seconds_to_wait("test", "ada", "1/h") > 3500
 
-        cache.clear()  # as time would
+        cache.clear()  # as when the window ends
 
         assert seconds_to_wait("test", "ada", "1/h") == 0

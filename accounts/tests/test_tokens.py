@@ -1,4 +1,4 @@
-"""Each way to cheat with a token is refused, and says how (S10)."""
+"""Invalid, forged and replayed tokens are rejected with the right code (S10)."""
 
 import base64
 import hmac
@@ -124,7 +124,7 @@ def test_a_refresh_token_is_refused(attack):
     forge, code = ATTACKS[attack]
     tokens = tokens_for(a_user())
     forged = forge(tokens.refresh.payload)
-    # To one who may not know of the family, another's is none.
+    # The error must not reveal that another user's family exists.
     code = REVOKED if attack == "somebody else's family" else code
 
     answer = refresh(forged)

@@ -1,4 +1,4 @@
-"""Every error has the one shape, whoever says no: a view, DRF, or Django before either."""
+"""All errors have the same format, whether raised by a view, DRF or Django."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ JSON = "application/json"
 
 @pytest.fixture(autouse=True)
 def in_the_database(db: None) -> None:
-    cache.clear()  # nobody has asked too often yet
+    cache.clear()  # reset the rate limits
 
 
 def post(body: str | bytes, content_type: str = JSON, path: str = LOGIN, **headers: str):

@@ -1,4 +1,4 @@
-"""What all pages share: their frame, their rules for browsers, and how they say no."""
+"""What all pages share: layout, security headers and error pages."""
 
 import json
 import re

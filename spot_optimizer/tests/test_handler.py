@@ -1,4 +1,4 @@
-"""The application as a server runs it, requests changing threads once."""
+"""The ASGI application, called as by a server."""
 
 import asyncio
 
@@ -84,6 +84,6 @@ async def test_waiting_evaluations_hold_no_request_thread():
 
     assert status == 200
     for request in waiting:
-        assert await request.receive_nothing(0.01, 0.01)  # nobody settles it here
+        assert await request.receive_nothing(0.01, 0.01)  # there is no worker to settle it
         await request.send_input({"type": "http.disconnect"})
         await request.wait(10)

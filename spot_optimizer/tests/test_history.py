@@ -1,4 +1,4 @@
-"""The same engine on real prices, without AWS."""
+"""Evaluations on recorded prices, without AWS."""
 
 import json
 from io import StringIO
@@ -50,7 +50,7 @@ def evaluate(instance_type, zone, as_of):
     [
         ("m5.large", "us-east-1a", "2021-04-20", {"STAY", "SWITCH"}),
         ("c5.xlarge", "us-east-1b", "2021-04-20T12:00:00Z", {"STAY", "SWITCH"}),
-        # No Advisor feed is that old: the risk is unknown, and unknown is no reason to move.
+        # There is no Advisor data for that time, so the risk is unknown, and the decision is STAY.
         ("p3.2xlarge", "us-east-1c", "2020-02-01", {"STAY"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pages for people and operators, and what every answer says."""
+"""Admin and API documentation pages, and headers of every response."""
 
 import asyncio
 import re

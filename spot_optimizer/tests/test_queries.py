@@ -1,4 +1,4 @@
-"""What a request costs the database, as exact numbers: one more is a decision, not an accident."""
+"""The exact number of database queries of requests, so that changes are deliberate."""
 
 from collections import Counter
 
@@ -34,7 +34,7 @@ def client(user):
 
 
 def kinds(send) -> dict[str, int]:
-    """Run a request; return how many statements of each kind it took, transactions' own aside."""
+    """Send a request; return its number of statements by kind, without transaction control."""
     with CaptureQueriesContext(
         connection,
     ) as queries:
@@ -96,7 +96,7 @@ def test_requesting_an_evaluation(client, user):
     headers = {"authorization": client._credentials["HTTP_AUTHORIZATION"]}
     request = APIRequestFactory().post("/", {}, format="json", headers=headers)
 
-    # Without the waiting, which is on other connections.
+    # Without waiting for the result, which uses other connections.
     statements = kinds(lambda: EvaluateView.as_view()(request, session_id=session.pk))
 
     assert statements == {"SELECT": 4, "INSERT": 2}

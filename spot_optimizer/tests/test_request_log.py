@@ -1,4 +1,4 @@
-"""Each request can be followed: by its id in every record, and by its line in the access log."""
+"""Request ids in all log records, and the access log."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ ACCESS = "spot_optimizer.access"
 
 @pytest.fixture
 def log_lines(caplog):
-    """The log as an operator reads it with LOG_FORMAT=json, one object a record."""
+    """The log as an operator reads it with LOG_FORMAT=json, one object per record."""
     caplog.set_level(logging.INFO)
     context = ContextFilter()
     caplog.handler.addFilter(context)

@@ -1,4 +1,4 @@
-"""The schema is a valid one, and what is really answered is what it says."""
+"""The OpenAPI schema is valid, and responses conform to it."""
 
 import re
 
@@ -23,12 +23,12 @@ def schema():
 
 
 def assert_matches_schema(schema, answer, path, method="get"):
-    """Check status, media type and body of an answer against the schema."""
+    """Check status, media type and body of a response against the schema."""
     data = schema["paths"][path][method]["responses"]
     assert str(answer.status_code) in data
     media_type = answer["Content-Type"].split(";")[0]
     body = data[str(answer.status_code)]["content"][media_type]["schema"]
-    # Closed: a field that the schema forgets is found as well.
+    # Additional properties are disallowed, to find fields that the schema lacks.
     jsonschema.validate(answer.json(), closed(schema, body), cls=jsonschema.Draft202012Validator)
 
 

@@ -1,4 +1,4 @@
-"""What axe says of a page. Its script is run from outside, so the page's policy stays as it is."""
+"""Accessibility checks with axe, injected by Playwright, so that the page's CSP is unchanged."""
 
 from typing import Any
 

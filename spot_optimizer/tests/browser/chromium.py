@@ -1,4 +1,4 @@
-"""Debian's own Chromium: Playwright drives it and downloads none."""
+"""Debian's Chromium, driven by Playwright, which downloads no browser."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def find_chromium() -> str | None:
 
 
 def chromium_or_skip() -> str:
-    """Skip where there is none; under CI nobody would read that, so there it is a failure."""
+    """Skip the test if Chromium is not installed, or fail it under CI."""
     path = find_chromium()
     if path is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One loop for all tests here: a browser lives on its loop, and is slow to start."""
+    """Use one event loop, because the browser is bound to its loop and slow to start."""
     for item in items:
         if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
@@ -28,7 +28,7 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A real quick start for the tests of one module."""
+    """A running quick start for the tests of one module."""
     with Platform(tmp_path_factory.mktemp("platform") / "var") as platform:
         yield platform
 
@@ -54,13 +54,13 @@ def new_page(pages: MonitoredPages) -> Callable[..., Awaitable[Page]]:
 
 @pytest.fixture
 def new_user(platform: Platform) -> Callable[..., BrowserUser]:
-    """`new_user("lab")`: somebody new, with this role."""
+    """`new_user("lab")` creates a user with this role."""
     return lambda role="user": create_user(platform, role)
 
 
 @pytest.fixture
 def person(new_user: Callable[..., BrowserUser]) -> BrowserUser:
-    """The user whom `page` is signed in as."""
+    """The user that `page` is signed in as."""
     return new_user()
 
 
@@ -71,5 +71,5 @@ async def page(pages: MonitoredPages, person: BrowserUser) -> Page:
 
 @pytest.fixture
 def axe() -> Callable[[Page], Awaitable[None]]:
-    """`await axe(page)` fails on what axe calls serious or critical."""
+    """`await axe(page)` fails on violations that axe rates serious or critical."""
     return check_accessibility

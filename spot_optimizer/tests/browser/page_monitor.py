@@ -1,4 +1,4 @@
-"""Pages that are watched: what goes wrong in them unseen fails the test that opened them."""
+"""Pages whose console errors and failed requests fail the test that opened them."""
 
 import re
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ HARMLESS = "net::ERR_ABORTED"  # the page moved on
 
 
 class MonitoredPages:
-    """The pages of one test, and every problem that they had."""
+    """The pages of one test and their problems."""
 
     def __init__(self, browser: Browser, base_url: str) -> None:
         self.browser, self.base_url = browser, base_url
@@ -42,7 +42,7 @@ class MonitoredPages:
     async def open(
         self, person: BrowserUser | None = None, *, dark: bool = False, phone: bool = False
     ) -> Page:
-        """Open a blank page in a context of its own, signed out unless a person is named."""
+        """Open a blank page in a new context, signed in if a person is given."""
         context = await self.browser.new_context(
             base_url=self.base_url,
             color_scheme="dark" if dark else "light",
@@ -58,7 +58,7 @@ class MonitoredPages:
         return await context.new_page()
 
     def expect(self, pattern: str) -> None:
-        """Let problems that match pass; if none comes by the end, that is a failure too."""
+        """Allow problems that match; the test fails if none occurs."""
         self._expected.append(pattern)
 
     async def close(self) -> None:

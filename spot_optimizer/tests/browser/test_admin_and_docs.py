@@ -1,4 +1,4 @@
-"""The browser tests' own tools: a problem that is planted must be caught."""
+"""The admin, the API docs, and the page monitor, which must detect planted problems."""
 
 import pytest
 

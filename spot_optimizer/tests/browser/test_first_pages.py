@@ -1,4 +1,4 @@
-"""Signing in, registering, the home page and a new session, by mouse, by keys and on a phone."""
+"""Signing in, registering, home and opening a session, by mouse, by keyboard and on a phone."""
 
 import re
 
@@ -18,7 +18,7 @@ async def holds_in_width(page) -> bool:
 
 
 async def goes_to_a_session(page, act) -> str:
-    """Do something that leads to a session's page; return its address."""
+    """Perform an action that opens a session's page; return its URL."""
     await act()
     await page.wait_for_url(SESSION_PAGE)
     return page.url
@@ -270,7 +270,7 @@ class TestApiModule:
         await page.goto("/sessions/new?demo")
         await page.context.clear_cookies(name="sessionid")
 
-        # Not waited for: the page it was asked in may be gone before the answer.
+        # Not awaited: the page may be replaced before the response arrives.
         await page.evaluate(f"""{API}.then(({{ get }}) => {{
             get("/api/v1/auth/profile").catch(() => null); }})""")
 
@@ -279,7 +279,7 @@ class TestApiModule:
     async def test_shows_an_error_if_the_server_is_unreachable(self, page, pages):
         pages.expect("failed: GET .*ERR_INTERNET_DISCONNECTED")
         await page.goto("/")
-        await page.evaluate(API)  # it is there before the network goes
+        await page.evaluate(API)  # load the module before going offline
         await page.context.set_offline(True)
 
         detail = await page.evaluate(f"""{API}.then(({{ get }}) =>

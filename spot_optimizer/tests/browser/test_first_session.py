@@ -1,4 +1,4 @@
-"""The newcomer's whole way: an account, a session, a decision, and the session's end."""
+"""The complete flow of a new user: account, session, decision, end of the session."""
 
 import re
 
@@ -11,7 +11,7 @@ LOOKS = [{}, {"dark": True, "phone": True}]
 
 @pytest.fixture
 def checked(axe):
-    """Check that a page can be used by everybody, and is no wider than its screen."""
+    """Check that a page is accessible and not wider than its screen."""
 
     async def check(page):
         await axe(page)
@@ -34,7 +34,7 @@ async def test_from_nothing_to_a_decision_and_out_again(new_page, checked, look)
     await page.get_by_label("Password").fill("SecurePassword123")
     await page.get_by_role("button", name="Create an account").click()
 
-    await expect(page).to_have_url(re.compile("/lab$"))  # where they wanted to go
+    await expect(page).to_have_url(re.compile("/lab$"))  # the page requested before signing in
     await expect(page.get_by_text("An instance is listed here after its first")).to_be_visible()
     await checked(page)
     await page.get_by_role("link", name="Sessions", exact=True).click()

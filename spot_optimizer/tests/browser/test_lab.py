@@ -1,4 +1,4 @@
-"""The Lab in a real browser: with mouse and keys, on a desk and on a phone, by day and by night."""
+"""The Lab in a browser: by mouse and keyboard, on desktop and phone, light and dark."""
 
 import pytest
 from playwright.async_api import expect
@@ -14,7 +14,7 @@ def spot(platform):
 
 @pytest.fixture
 def models(platform, new_user):
-    """The models by stage; what a test moves is moved back for the next one."""
+    """The models by stage; stages are restored after the test."""
     token = new_user("lab").token
     rows = platform.request("GET", f"{LAB}/models", token=token).json()["results"]
     yield {row["stage"]: row for row in rows}

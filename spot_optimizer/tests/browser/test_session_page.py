@@ -1,4 +1,4 @@
-"""The session page in a real browser, against a real quick start."""
+"""The session page in a browser, served by a running quick start."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from spot_optimizer.tests.browser.users import create_user
 from spot_optimizer.tests.quickstart import ROOT, Platform
 
 SLOW = 120_000  # [ms] the first evaluation of a region fetches its prices
-expect.set_options(timeout=20_000)  # [ms] a limit only: what comes sooner is not waited for
+expect.set_options(timeout=20_000)  # [ms] only a limit, not a delay
 STAGES = [
     "input", "hardware", "advisor", "right_sizing", "risk",
     "safety_gate", "ranking", "signal", "output",
@@ -49,7 +49,7 @@ async def visit(page, session):
 
 
 async def evaluate(page):
-    """Press Evaluate, and wait until the decision of this very evaluation is shown."""
+    """Press Evaluate and wait until the decision of the new evaluation is shown."""
     decision = page.locator("[data-part=decision]")
     before = await decision.get_attribute("data-evaluation")
     await page.get_by_role("button", name="Evaluate", exact=True).click()

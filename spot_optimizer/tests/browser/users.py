@@ -1,4 +1,4 @@
-"""People of a running platform, made over its API and signed in through its own form."""
+"""Users of a running platform, created through its API and signed in by its form."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -37,7 +37,7 @@ def _give_role(platform: Platform, user_id: str, role: str) -> None:
 
 
 async def sign_in(context: BrowserContext, person: BrowserUser) -> None:
-    """Give a fresh context this person's session, as the sign-in form would."""
+    """Sign a new browser context in as this user."""
     await context.request.get(SIGN_IN)
     token = next(each for each in await context.cookies() if each["name"] == "csrftoken")
     form = {"email": person.email, "password": person.password}
