@@ -1,5 +1,5 @@
 """
-Rate limits.
+Throttles of log-in, registration and the API.
 
 Requests are counted in Django's cache, in fixed windows that begin with the first request. The
 increment is atomic, so simultaneous requests are all counted.

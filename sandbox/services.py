@@ -1,29 +1,24 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Min
 
 from accounts.models import User
 from lab.models import ModelRegistry
 from lab.services import register_instance
 from sandbox import tasks, vault
 from sandbox.audit import record
+from sandbox.displayed_session_counts import update_session_count
 from sandbox.models import Evaluation, ReceivedSignal, SandboxSession
-from sandbox.session_counts import update_session_count
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.errors import Conflict, Invalid, LimitExceeded
+from sandbox.session_limit import check_session_limit
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.errors import Conflict, Invalid
 from streaming.publish import log, publish, status
 
 State = SandboxSession.State
 
 # The longest time a clean-up may take: credentials must outlive the session by that much.
 CLEAN_UP_MARGIN = timedelta(minutes=15)
-
-
-class ActiveSessionLimit(LimitExceeded):
-    code = "active_session_limit"
 
 
 class SessionEnded(Conflict):
@@ -55,10 +50,7 @@ def open_session(
     """
     expires_at = now + timedelta(minutes=ttl_minutes)
     _check_credentials_outlive(expires_at, credentials_expire_at)
-    # Without the lock, two requests could both count four sessions and open a fifth and a sixth.
-    # SQLite has no row locks: there, BEGIN IMMEDIATE runs one transaction after the other.
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    _check_limit(user, now)
+    check_session_limit(user, now=now)
     session = SandboxSession.objects.create(
         user=user,
         created_at=now,
@@ -189,21 +181,6 @@ def _check_credentials_outlive(
         "ttl_minutes."
     )
     raise Invalid("credentials_expire_at is too early.", errors={"credentials_expire_at": [text]})
-
-
-def _check_limit(user: User, now: datetime) -> None:
-    limit = settings.SANDBOX_MAX_ACTIVE_SESSIONS
-    sessions = SandboxSession.objects.active(at=now).filter(user=user)
-    active = sessions.count()
-    if active < limit:
-        return
-    first_end = sessions.aggregate(at=Min("expires_at"))["at"]
-    raise ActiveSessionLimit(
-        f"You have {active} active sessions, and {limit} are allowed. End one first.",
-        retry_after=max(1, int((first_end - now).total_seconds())),
-        limit=limit,
-        active=active,
-    )
 
 
 def _check_active(session: SandboxSession, now: datetime) -> None:

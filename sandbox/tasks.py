@@ -7,7 +7,7 @@ from celery.signals import worker_shutting_down
 from celery.worker.state import active_requests
 from django.utils import timezone
 
-from sandbox import session_counts, sweeps
+from sandbox import displayed_session_counts, sweeps
 from sandbox.cleanup import jobs as cleanup
 from sandbox.evaluation import jobs as evaluations
 from sandbox.evaluation import market_refresh as refresh
@@ -37,7 +37,7 @@ def expire(*, session_id: str, **_: object) -> None:
     cleanup.expire(session_id=UUID(session_id), now=timezone.now())
 
 
-# The runs of periodic tasks and their results are stored: see operations/job_runs.py.
+# The runs of periodic tasks and their results are stored: see operations/result_backend.py.
 @shared_task(name="sandbox.cleanup_expired_sessions", ignore_result=False)
 def cleanup_expired_sessions(**_: object) -> dict[str, int]:
     *counts, pending = sweeps.cleanup_expired_sessions(now=timezone.now())
@@ -48,7 +48,7 @@ def cleanup_expired_sessions(**_: object) -> dict[str, int]:
 
 @shared_task(name="sandbox.update_session_counts", ignore_result=False)
 def update_session_counts(**_: object) -> dict[str, int]:
-    return {"corrected": session_counts.update_session_counts(now=timezone.now())}
+    return {"corrected": displayed_session_counts.update_session_counts(now=timezone.now())}
 
 
 @shared_task(name="sandbox.refresh_market", ignore_result=False)

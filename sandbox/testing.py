@@ -12,7 +12,7 @@ from sandbox import services
 from sandbox.api.serializers import PreferencesIn
 from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.aws.instances import Instance
 from streaming.models import Stream
 

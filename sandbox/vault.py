@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.errors import Conflict
 
 

@@ -335,7 +335,7 @@ CELERY_BROKER_TRANSPORT = "spot_optimizer.worker.broker:Transport" if REDIS_URL 
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Runs of periodic jobs have a row, other tasks have none. Our own job deletes old rows: Celery's
 # would be added to the schedule again at each start.
-CELERY_RESULT_BACKEND = "spot_optimizer.operations.job_runs:JobRuns"
+CELERY_RESULT_BACKEND = "spot_optimizer.operations.result_backend:JobRuns"
 CELERY_RESULT_BACKEND_THREAD_SAFE = True  # else each enqueueing request creates one: 3 ms
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = None
@@ -366,7 +366,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
         "CONFIG": {"hosts": [REDIS_URL], "group_expiry": 60},
     }
     if REDIS_URL
-    else {"BACKEND": "streaming.layers.ThreadSafeLayer"}
+    else {"BACKEND": "streaming.in_memory_layer.ThreadSafeLayer"}
 }
 CACHES: dict[str, dict[str, Any]] = {
     "default": {

@@ -16,7 +16,7 @@ def check_origin(headers: Iterable[tuple[bytes, bytes]]) -> None:
 
     Clients other than browsers send none.
 
-    :raises ForeignOrigin: the page of another site, which may use our user's cookie
+    :raises ForeignOrigin: the origin is another site, whose pages could use a user's cookie
     """
     sent = {name: value.decode("latin-1") for name, value in headers}
     origin = sent.get(b"origin")

@@ -80,7 +80,8 @@ def publish(stream_id: UUID, *lines: Line) -> None:
 
     The stream's row is locked until the commit, so that lines become visible in order: publish
     last, and to one stream per transaction. Readers are notified once, after the commit. If the
-    channel layer is unavailable this takes up to `NOTIFY_TIMEOUT`, then nothing for `RETRY_AFTER`.
+    channel layer is unavailable, a notification takes up to `NOTIFY_TIMEOUT`, and further ones are
+    skipped for `RETRY_AFTER`.
     """
     if not lines:
         return

@@ -45,7 +45,7 @@ class _Tail:
         """
         Append the new lines; two queries may return the same ones.
 
-        If a query skips lines it returns a whole page, so that the buffer has no gap.
+        A query that has to skip lines fills the whole buffer, so that the buffer has no gap.
         """
         for frame in frames:
             if frame.seq > self.last_seq:

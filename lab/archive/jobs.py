@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from lab.archive import batches
 from lab.archive.batches import Position
 from lab.models import Archive, ExperimentLog
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from spot_optimizer.api.fields import (
     StrictBoolean,
     WholeNumber,
 )
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 
 STREAM_PATH = "/api/v1/ws/sandbox/"
 CREDENTIAL_FIELDS = {

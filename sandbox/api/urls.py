@@ -2,6 +2,7 @@ from django.urls import path
 
 from sandbox.api import views
 from sandbox.api.evaluate_view import evaluate
+from sandbox.api.eventbridge import EventBridgeView
 
 SESSION = "sandbox/sessions/<uuid:session_id>"
 
@@ -18,5 +19,5 @@ urlpatterns = [
     path(f"{SESSION}/actions", views.ActionsView.as_view(), name="actions"),
     path(f"{SESSION}/logs", views.LogsView.as_view(), name="logs"),
     path(f"{SESSION}/iam-policy", views.IamPolicyView.as_view(), name="iam-policy"),
-    path("signals/eventbridge", views.EventBridgeView.as_view(), name="eventbridge"),
+    path("signals/eventbridge", EventBridgeView.as_view(), name="eventbridge"),
 ]

@@ -7,8 +7,8 @@ from uuid import UUID
 from django.db import transaction
 
 from sandbox.audit import record
+from sandbox.displayed_session_counts import update_session_count
 from sandbox.models import Evaluation, SandboxAction, SandboxSession
-from sandbox.session_counts import update_session_count
 from spot_optimizer.observability import metrics
 from streaming.publish import log, publish, session_ended, status
 
@@ -30,7 +30,7 @@ def expire(*, session_id: UUID, now: datetime) -> None:
 
 def clean_up(*, session_id: UUID, now: datetime) -> None:
     """
-    Remove what the session created in AWS, erase its credentials, and end it.
+    Erase the session's credentials and end it. A session creates nothing in AWS so far.
 
     A run without the lease changes nothing, so a duplicate task does no harm.
     """

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sandbox.evaluation.step_publisher import StepPublisher
 from sandbox.models import SandboxSession
 from sandbox.queries import received_signal
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.instances import Instance, describe_instance
-from spot_optimizer.aws.interruptions import interruption_signal
+from spot_optimizer.aws.spot_requests import interruption_signal
 from spot_optimizer.aws.zones import zone_names
 from spot_optimizer.errors import Conflict
 from streaming.publish import log

@@ -20,8 +20,8 @@ from sandbox.audit import record
 from sandbox.evaluation.aws_reads import Reader
 from sandbox.evaluation.step_publisher import LeaseLost, StepPublisher
 from sandbox.models import Evaluation, SandboxSavings, pack_pools
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.instances import Instance
 from spot_optimizer.aws.products import product_of
 from spot_optimizer.engine.market import Machine, Market

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sandbox import vault
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.errors import DomainError
 from spot_optimizer.market.jobs import refresh_region

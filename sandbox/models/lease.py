@@ -15,8 +15,8 @@ class LeasedQuerySet(models.QuerySet[Row]):
     """
     Rows that are work for one run at a time.
 
-    A run leases a row until a moment later than its own deadline, and writes its results only
-    while the row still has that lease. ``leased_until`` identifies the run: a lease can be taken
+    A run leases a row for longer than its own deadline, and writes its results only while the row
+    still has that lease. ``leased_until`` identifies the run: a lease can be taken
     only by a conditional UPDATE, so no two runs hold the same one.
     """
 

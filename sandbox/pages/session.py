@@ -16,7 +16,7 @@ from sandbox.models import Evaluation, SandboxSession
 from sandbox.pages.summaries import SessionSummary
 from sandbox.pages.texts import CHECKS, DECISIONS, FAILURES, REJECTIONS, SIGNALS, STAGES
 from sandbox.queries import actions_of, evaluations_of, get_evaluation, get_session
-from spot_optimizer.aws.errors import CREDENTIAL_ERRORS
+from spot_optimizer.aws.client.errors import CREDENTIAL_ERRORS
 from spot_optimizer.aws.iam_policy import iam_policy
 from spot_optimizer.aws.products import PRODUCTS
 from spot_optimizer.dashboard.formats import decision_tone

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from sandbox import vault
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import Instance, describe_instance
 from spot_optimizer.aws.permissions import check_permissions

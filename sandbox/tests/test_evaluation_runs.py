@@ -14,7 +14,7 @@ from sandbox.evaluation.aws_reads import Reader
 from sandbox.evaluation.step_publisher import LeaseLost, StepPublisher
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import a_session, an_evaluation, an_instance
-from spot_optimizer.aws.interruptions import Signal
+from spot_optimizer.aws.spot_requests import Signal
 from spot_optimizer.errors import AwsRefused
 from streaming.models import Line
 from streaming.publish import log

@@ -20,7 +20,7 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSavings, SandboxSession, pack_pools, unpack_pools
 from sandbox.preflight import jobs as preflights
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from streaming.models import Line
 
 SHIPPED = artifacts.SHIPPED / "advisor_prior_1.json"

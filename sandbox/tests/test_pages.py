@@ -15,7 +15,7 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import SandboxSession
 from sandbox.testing import SECRET, a_session, an_emulated_session, an_evaluation
 from sandbox.vault import unseal
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.dashboard.formats import usd
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,9 @@ from lab.testing import a_challenger
 from sandbox import queries, services, sweeps, tasks, vault
 from sandbox.cleanup import jobs as cleanup
 from sandbox.models import Evaluation, SandboxSession
+from sandbox.session_limit import ActiveSessionLimit
 from sandbox.testing import a_session, an_evaluation
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.celery import app
 from spot_optimizer.errors import Invalid
 from streaming.models import Line
@@ -84,14 +85,14 @@ class TestLimit:
 
         for _ in range(5):
             a_session(user=user)
-        with pytest.raises(services.ActiveSessionLimit):
+        with pytest.raises(ActiveSessionLimit):
             a_session(user=user)
 
     def test_counts_no_session_at_the_instant_of_its_expiry(self):
         user = a_user()
         sessions = [a_session(user=user, now=NOW) for _ in range(5)]
 
-        with pytest.raises(services.ActiveSessionLimit):
+        with pytest.raises(ActiveSessionLimit):
             a_session(user=user, now=sessions[0].expires_at - INSTANT)
         a_session(user=user, now=sessions[0].expires_at)
 

@@ -10,6 +10,7 @@ from accounts.testing import a_user, an_admin, signed_in
 from sandbox import services, vault
 from sandbox.cleanup import jobs as cleanup
 from sandbox.models import SandboxAction, SandboxSession
+from sandbox.session_limit import ActiveSessionLimit
 from sandbox.testing import SECRET, a_session, an_evaluation
 from streaming.models import Line
 
@@ -176,7 +177,7 @@ def test_holds_the_limit_against_simultaneous_requests():
     def attempt(_):
         try:
             a_session(user=user)
-        except services.ActiveSessionLimit:
+        except ActiveSessionLimit:
             return "refused"
         finally:
             connection.close()

@@ -6,12 +6,12 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from accounts.models import User
-from sandbox import services, session_counts, sweeps, tasks
+from sandbox import displayed_session_counts, services, sweeps, tasks
 from sandbox.cleanup import jobs as cleanup
 from sandbox.evaluation import market_refresh as refresh
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.testing import a_session, an_emulated_session, an_evaluation
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.celery import app
 from streaming.models import Line, Stream
 
@@ -163,7 +163,7 @@ class TestCounts:
         session, other = a_session(), a_session()
         User.objects.filter(pk=session.user_id).update(active_sessions_count=7)
 
-        wrong = session_counts.update_session_counts(now=timezone.now())
+        wrong = displayed_session_counts.update_session_counts(now=timezone.now())
 
         assert wrong == 1
         assert set(User.objects.values_list("active_sessions_count", flat=True)) == {1}

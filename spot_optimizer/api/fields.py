@@ -8,7 +8,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from spot_optimizer.aws.clients import REGION
+from spot_optimizer.aws.client.access import REGION
 
 BLOCKED_HOSTS = {"localhost", "instance-data", "metadata", "metadata.google.internal"}
 BLOCKED_DOMAINS = (".localhost", ".local", ".localdomain", ".arpa")

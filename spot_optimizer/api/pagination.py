@@ -16,8 +16,8 @@ from spot_optimizer import errors
 
 if TYPE_CHECKING:
     from rest_framework.views import (
-        APIView,
-    )  # importing it would import this module, from its settings
+        APIView,  # importing it would import this module, from its settings
+    )
 
 
 class NewestFirst(CursorPagination):

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import translated_errors
 
 
 class Identity(NamedTuple):

@@ -7,8 +7,8 @@ AWS accepts at most 100 names in a request, and returns at most 100 types per pa
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 
 PAGE_SIZE = 100
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import translated_errors
 from spot_optimizer.errors import AwsRefused
 
 BOOT_MODES = {"legacy-bios", "uefi"}  # "uefi-preferred" boots in both

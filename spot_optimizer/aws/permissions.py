@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import code_of, is_denial, refused, translated_errors
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import code_of, is_denial, refused, translated_errors
 from spot_optimizer.aws.iam_policy import MOVE_ACTIONS, READ_ACTIONS, SESSION_TAG
 from spot_optimizer.aws.instances import Instance
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from spot_optimizer.aws.clients import READ_TIMEOUT, public_client
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.access import READ_TIMEOUT, public_client
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import translated_errors
 
 BUCKET = "spot-bid-advisor"
 KEY = "spot-advisor-data.json"

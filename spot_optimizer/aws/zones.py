@@ -4,9 +4,9 @@ EC2 ``DescribeAvailabilityZones``: zone names and zone ids.
 A zone's name differs between accounts (us-east-1a), its id does not (use1-az1).
 """
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import translated_errors
 
 
 def zone_ids(access: AwsAccess, *, deadline: Deadline) -> dict[str, str]:

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.instance_types import instance_types_named
 from spot_optimizer.aws.products import NoPrices, Product
 from spot_optimizer.aws.zones import zone_ids as fetch_zone_ids

@@ -5,15 +5,14 @@ import daphne.server  # isort: skip  # first: it installs the reactor
 import asyncio
 import logging
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.defer import Deferred
 
 from spot_optimizer.asgi import application
+from spot_optimizer.server.backpressure import wait_until_read
 from spot_optimizer.server.http_limits import BoundedChannel, BoundedRequest
 from spot_optimizer.server.shutdown import drain
 from spot_optimizer.server.websocket import WatcherProtocol
@@ -22,34 +21,18 @@ from spot_optimizer.worker.shutdown import exit_after
 logger = logging.getLogger(__name__)
 logging.getLogger("daphne").setLevel(logging.WARNING)
 
-UNSENT_LIMIT = 1024 * 1024  # [bytes] buffered for one client
-SLOW_CLIENT_TIMEOUT = 5.0  # [s] for a client at its limit to read
 FRAME_LIMIT = 64 * 1024  # [bytes] of one incoming frame
 MESSAGE_LIMIT = 1024 * 1024  # [bytes] of one incoming message
 SHUTDOWN_TIMEOUT = 17.0  # [s] longer than `drain` takes
-POLL_INTERVAL = 0.05  # [s]
-
-
-class ClientGone(OSError):
-    """The client was disconnected because it did not read."""
 
 
 class Server(daphne.server.Server):
-    """
-    Daphne's server, but sending waits while `UNSENT_LIMIT` is buffered for the client.
-
-    A client that does not read for `SLOW_CLIENT_TIMEOUT` is disconnected: a WebSocket is closed
-    with 4408, an HTTP connection is aborted.
-    """
+    """Daphne's server with our protocols, back-pressure and a graceful shutdown."""
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """:raises ClientGone: the WebSocket client has read nothing for too long"""
+        """:raises ClientGone: the WebSocket client reads too slowly"""
         await super().handle_reply(protocol, message)
-        since = time.monotonic()
-        while (transport := _transport_of(protocol)) and _unsent(transport) > UNSENT_LIMIT:
-            if time.monotonic() - since > SLOW_CLIENT_TIMEOUT:
-                _disconnect(protocol, transport)
-            await asyncio.sleep(POLL_INTERVAL)
+        await wait_until_read(protocol)
 
     def listen_success(self, port: Any) -> Any:
         super().listen_success(port)
@@ -120,25 +103,3 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _transport_of(protocol: Any) -> Any:
-    """Return the TCP transport of a WebSocket or a request, None if it is disconnected."""
-    if isinstance(protocol, WebSocketProtocol):
-        is_open = protocol.state == protocol.STATE_OPEN
-        return protocol.transport if is_open else None
-    channel = None if protocol.finished else protocol.channel
-    return channel and channel.transport
-
-
-def _unsent(transport: Any) -> int:
-    """Return the number of buffered bytes; Twisted's API only signals "more than 64 KiB"."""
-    return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
-
-
-def _disconnect(protocol: Any, transport: Any) -> None:
-    if not isinstance(protocol, WatcherProtocol):
-        transport.abortConnection()
-        return
-    protocol.close_slow_client()
-    raise ClientGone

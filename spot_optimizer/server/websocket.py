@@ -31,7 +31,7 @@ def _encoded_frame(text: str) -> bytes:
 
 class WatcherProtocol(WebSocketProtocol):
     is_paused = False
-    delays_shutdown = False  # after its close frame a socket does not delay a shutdown
+    delays_shutdown = False  # a closed WebSocket is not waited for; `BoundedRequest` sets True
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, FBT001
         super().onMessage(payload, isBinary)

@@ -14,12 +14,7 @@ import urllib3
 import yaml
 
 from spot_optimizer.tests.process import Process
-from spot_optimizer.tests.quickstart import (
-    ROOT,
-    ApiClient,
-    bare_environment,
-    free_port,
-)
+from spot_optimizer.tests.quickstart import ROOT, ApiClient, bare_environment, free_port
 from spot_optimizer.tests.services import is_on_services, lease_services, release_services
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

@@ -17,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.testing import a_silent_session
-from spot_optimizer.server.daphne_server import SLOW_CLIENT_TIMEOUT
+from spot_optimizer.server.backpressure import SLOW_CLIENT_TIMEOUT
 from spot_optimizer.server.websocket import WatcherProtocol
 from spot_optimizer.settings import BASE_DIR
 from streaming.db_threads import in_thread

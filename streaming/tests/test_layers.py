@@ -7,7 +7,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 
-from streaming.layers import ThreadSafeLayer
+from streaming.in_memory_layer import ThreadSafeLayer
 
 
 class TestThreads:

@@ -4,9 +4,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
 
 KEY, SECRET, TOKEN = (
     "AKIAMARKEDKEY0000001",

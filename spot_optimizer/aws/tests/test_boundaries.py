@@ -7,17 +7,17 @@ from decimal import Decimal
 import pytest
 from botocore.exceptions import ClientError
 
-from spot_optimizer.aws import deadline as deadlines
-from spot_optimizer.aws.clients import HOME_REGION
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import CREDENTIAL_ERRORS, refused, translated_errors
+from spot_optimizer.aws.client import deadline as deadlines
+from spot_optimizer.aws.client.access import HOME_REGION
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import CREDENTIAL_ERRORS, refused, translated_errors
 from spot_optimizer.aws.instance_types import instance_types_named
 from spot_optimizer.aws.instances import Instance
-from spot_optimizer.aws.interruptions import INTERRUPTED_STATUSES, interruption_signal
 from spot_optimizer.aws.on_demand_prices import on_demand_prices
 from spot_optimizer.aws.permissions import check_permissions
 from spot_optimizer.aws.spot_advisor import parse_advisor_rows
 from spot_optimizer.aws.spot_prices import spot_prices
+from spot_optimizer.aws.spot_requests import INTERRUPTED_STATUSES, interruption_signal
 from spot_optimizer.aws.tests.conftest import an_access, soon
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from spot_optimizer.aws import call_metrics
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client import call_metrics
+from spot_optimizer.aws.client.errors import translated_errors
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.tests.conftest import an_access, soon
 from spot_optimizer.errors import AwsRefused, AwsTimeout

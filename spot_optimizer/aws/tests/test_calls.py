@@ -9,12 +9,12 @@ from spot_optimizer.aws.iam_policy import MOVE_ACTIONS, READ_ACTIONS
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instance_types import comparable_instance_types, instance_types_named
 from spot_optimizer.aws.instances import describe_instance
-from spot_optimizer.aws.interruptions import interruption_signal
 from spot_optimizer.aws.on_demand_prices import on_demand_prices
 from spot_optimizer.aws.permissions import check_permissions
 from spot_optimizer.aws.products import NoPrices, product_of
 from spot_optimizer.aws.spot_advisor import spot_advisor
 from spot_optimizer.aws.spot_prices import spot_prices
+from spot_optimizer.aws.spot_requests import interruption_signal
 from spot_optimizer.aws.tests.conftest import an_access, soon
 from spot_optimizer.aws.zones import zone_ids
 from spot_optimizer.errors import AwsRefused, AwsTimeout

@@ -2,11 +2,11 @@ import time
 
 import pytest
 
-from spot_optimizer.aws import clients
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client import access as clients
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
+from spot_optimizer.aws.client.errors import translated_errors
 from spot_optimizer.aws.iam_policy import ACTIONS
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.spot_advisor import spot_advisor

@@ -3,7 +3,7 @@ import traceback
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.errors import translated_errors
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.aws.on_demand_prices import on_demand_prices

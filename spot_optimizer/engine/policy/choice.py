@@ -11,8 +11,8 @@ from spot_optimizer.engine.candidates import Candidates
 from spot_optimizer.engine.hazard.base import hazard_from_probability
 from spot_optimizer.engine.policy.ranking import Ranking, Risks
 
-# A move has to save this share of the cost of staying. On recorded prices, a floor of about 5 %
-# ends nearer to the optimum than 10 to 20 %.
+# A move has to save more than this share of the cost of staying. On recorded prices, the total
+# cost with a floor of about 5 % was closer to that of the optimal moves than with 10 to 20 %.
 SWITCH_FLOOR = 0.05
 # After a rebalance recommendation, the machine stays only if moving costs more by this share.
 DRAIN_MARGIN = 0.20
@@ -69,8 +69,8 @@ def choose(
     risks : Risks
     ranking : Ranking
     best : int or None
-        Index of the accepted candidate with the lowest expected cost, the machine's own apart;
-        None: there is none.
+        Index of the accepted candidate with the lowest expected cost, other than the machine's
+        own; None: there is none.
     signal : str
         ``"NONE"``, ``"REBALANCE"`` or ``"TERMINATION"``. Ignored for a machine on demand: both
         signals are about spot capacity.
@@ -80,14 +80,15 @@ def choose(
     Choice
         On ``"TERMINATION"``: EVACUATE to ``best`` or, without one, to the machine's own type on
         demand. On ``"REBALANCE"``: DRAIN, unless moving costs over ``DRAIN_MARGIN`` more than
-        staying. Otherwise SWITCH if ``best`` costs at least ``SWITCH_FLOOR`` less than staying,
+        staying. Otherwise SWITCH if ``best`` costs more than ``SWITCH_FLOOR`` less than staying,
         else STAY.
 
     Notes
     -----
     A rebalance recommendation raises the hazard of staying to at least the one that interrupts
     with probability ``REBALANCE_PRECISION`` within an hour. If the risk of staying is unknown
-    without a signal, its bare price stands for its cost: a lower bound, as no hazard is negative.
+    without a signal, the price alone is used as its cost: a lower bound, because a hazard is never
+    negative.
     """
     is_spot = candidates.current < candidates.spot_count
     if is_spot and signal == "TERMINATION":
@@ -126,7 +127,7 @@ def _drain(candidates: Candidates, risks: Risks, ranking: Ranking, best: int | N
     hazard = hazard_after_rebalance(float(risks.hazard[candidates.current]))
     risk = hazard * ranking.interruption
     staying = float(candidates.price[candidates.current]) + risk
-    # an unknown price is no argument for staying
+    # if the cost of staying is unknown, every move is below the threshold
     threshold = MoveThreshold(1 + DRAIN_MARGIN, risk, inf if isnan(staying) else staying)
     if best is None:
         return Choice("STAY", Cause.NO_ALTERNATIVE, None, None, threshold)

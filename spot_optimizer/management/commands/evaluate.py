@@ -22,9 +22,9 @@ from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation, SandboxSession
 from sandbox.preflight import jobs as preflights
 from sandbox.queries import is_settled
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.instances import describe_instance
 from spot_optimizer.errors import DomainError
 from spot_optimizer.management.terminal import decision_panel, line_text, pools_table

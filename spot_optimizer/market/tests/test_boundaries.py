@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.on_demand_prices import OnDemandPriceRow
 from spot_optimizer.aws.products import LINUX
 from spot_optimizer.errors import AwsTimeout

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.on_demand_prices import OnDemandPriceRow
 from spot_optimizer.aws.products import LINUX, NoPrices
 from spot_optimizer.aws.spot_advisor import AdvisorRow
@@ -20,9 +20,7 @@ from spot_optimizer.errors import AwsRefused, AwsTimeout
 from spot_optimizer.market import refresh
 from spot_optimizer.market.arrays import load_snapshot
 from spot_optimizer.market.ingest.advisor_bands import store_advisor_bands
-from spot_optimizer.market.ingest.instance_types import (
-    store_instance_types,
-)
+from spot_optimizer.market.ingest.instance_types import store_instance_types
 from spot_optimizer.market.ingest.on_demand_prices import store_on_demand_prices
 from spot_optimizer.market.jobs import ensure_market, ensure_type, refresh_region
 from spot_optimizer.market.models import (

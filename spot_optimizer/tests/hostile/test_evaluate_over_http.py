@@ -16,7 +16,7 @@ from sandbox import vault
 from sandbox.evaluation import jobs as evaluations
 from sandbox.models import Evaluation
 from sandbox.testing import an_emulated_session
-from spot_optimizer.aws.credentials import Credentials
+from spot_optimizer.aws.client.credentials import Credentials
 from spot_optimizer.tests.hostile.inputs import STATUS_COUNTS, load_schema
 from spot_optimizer.tests.hostile.raw_http import server
 from spot_optimizer.tests.test_schema import ONE, closed

@@ -8,9 +8,9 @@ import pytest
 
 from accounts.testing import a_user, signed_in
 from sandbox.models import SandboxSession
-from spot_optimizer.aws.clients import AwsAccess
-from spot_optimizer.aws.credentials import Credentials
-from spot_optimizer.aws.deadline import Deadline
+from spot_optimizer.aws.client.access import AwsAccess
+from spot_optimizer.aws.client.credentials import Credentials
+from spot_optimizer.aws.client.deadline import Deadline
 from spot_optimizer.aws.identity import caller_identity
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 

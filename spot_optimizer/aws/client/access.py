@@ -16,11 +16,11 @@ from botocore.session import Session
 from botocore.utils import parse_timestamp
 from django.conf import settings
 
-from spot_optimizer.aws.botocore_loader import PolicyLoader
-from spot_optimizer.aws.call_metrics import count_calls
-from spot_optimizer.aws.credentials import Credentials, signing_keys
-from spot_optimizer.aws.deadline import Deadline, deadline_in_force
-from spot_optimizer.aws.errors import translated_errors
+from spot_optimizer.aws.client.botocore_loader import PolicyLoader
+from spot_optimizer.aws.client.call_metrics import count_calls
+from spot_optimizer.aws.client.credentials import Credentials, signing_keys
+from spot_optimizer.aws.client.deadline import Deadline, deadline_in_force
+from spot_optimizer.aws.client.errors import translated_errors
 from spot_optimizer.errors import AwsRefused
 
 CONNECT_TIMEOUT = 3  # [s]

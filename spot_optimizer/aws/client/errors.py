@@ -8,7 +8,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from django.conf import settings
 
-from spot_optimizer.aws.deadline import Deadline, deadline_in_force
+from spot_optimizer.aws.client.deadline import Deadline, deadline_in_force
 from spot_optimizer.errors import AwsRefused, AwsTimeout
 
 UNREACHABLE = (
