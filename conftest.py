@@ -61,7 +61,14 @@ def _migration_rows(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
         rows = connection.creation.serialize_db_to_string()
     yield
     with django_db_blocker.unblock():
-        call_command("flush", interactive=False, verbosity=0, inhibit_post_migrate=True)
+        # Sequences are not reset: the restored rows have the ids that migrations gave them.
+        call_command(
+            "flush",
+            interactive=False,
+            verbosity=0,
+            inhibit_post_migrate=True,
+            reset_sequences=False,
+        )
         connection.creation.deserialize_db_from_string(rows)
 
 
