@@ -19,7 +19,7 @@ from spot_optimizer.operations import queries
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 2  # [s] for all checks together
-RESTART_PROBE_AFTER = 30.0  # [s] a probe that hangs for so long is asked again
+RESTART_PROBE_AFTER = 30.0  # [s] a probe that hangs longer is started again
 
 ADVICE = {
     "database": "The database does not respond. Check that it runs and that DATABASE_URL is "
