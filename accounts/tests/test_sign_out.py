@@ -1,0 +1,44 @@
+"""An operator's sign-out ends every sign-in of one user, and of no other."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from django.utils import timezone
+
+from accounts import services
+from accounts.models import TokenFamily
+from accounts.testing import a_user
+
+pytestmark = pytest.mark.django_db
+
+
+def a_browser(user):
+    browser = Client()
+    browser.force_login(user)
+    return browser.session.session_key
+
+
+def test_ends_browser_sessions_and_tokens_of_this_user_only():
+    now = timezone.now()
+    user, other = a_user(), a_user()
+    a_browser(user)
+    others = a_browser(other)
+    for each in (user, other):
+        services.start_family(user=each, now=now)
+
+    result = services.sign_out(user=user, now=now)
+
+    assert result == (1, 1)
+    assert set(Session.objects.values_list("pk", flat=True)) == {others}
+    revoked = TokenFamily.objects.exclude(revoked_at=None)
+    assert list(revoked.values_list("user", "revoked_at")) == [(user.pk, now)]
+
+
+def test_does_not_count_expired_browser_sessions():
+    user = a_user()
+    a_browser(user)
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+    assert services.sign_out(user=user, now=timezone.now()) == (0, 0)
