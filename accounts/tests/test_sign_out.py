@@ -1,15 +1,16 @@
-"""An operator's sign-out ends every sign-in of one user, and of no other."""
+"""Sign-out by an operator, or by a password that an operator sets, ends a user's sign-ins."""
 
 from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import services
 from accounts.models import TokenFamily
-from accounts.testing import a_user
+from accounts.testing import NEW_PASSWORD, a_user, an_admin
 
 pytestmark = pytest.mark.django_db
 
@@ -42,3 +43,18 @@ def test_does_not_count_expired_browser_sessions():
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
     assert services.sign_out(user=user, now=timezone.now()) == (0, 0)
+
+
+def test_a_password_set_in_the_admin_revokes_the_users_tokens():
+    user = a_user()
+    services.start_family(user=user, now=timezone.now())
+    admin = Client()
+    admin.force_login(an_admin())
+
+    answer = admin.post(
+        reverse("admin:auth_user_password_change", args=[user.pk]),
+        {"usable_password": "true", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD},
+    )
+
+    assert answer.status_code == 302
+    assert not TokenFamily.objects.filter(user=user, revoked_at=None).exists()

@@ -1,9 +1,11 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from accounts.rate_limits import CountingMemory
 from accounts.testing import PASSWORD, a_user, signed_in
 from accounts.throttles import seconds_to_wait
 
@@ -186,3 +188,14 @@ class TestSecondsToWait:
         cache.clear()  # as when the window ends
 
         assert seconds_to_wait("test", "ada", "1/h") == 0
+
+    def test_a_window_in_memory_ends_after_its_period(self, monkeypatch):
+        now = time.time()
+        counter = CountingMemory("windows", {})
+        monkeypatch.setattr(time, "time", lambda: now)
+        counter.hit("key", 60)
+        second = counter.hit("key", 60)
+
+        monkeypatch.setattr(time, "time", lambda: now + 61)
+
+        assert (second.so_far, counter.hit("key", 60).so_far) == (2, 1)
