@@ -14,6 +14,7 @@ from django.http import (
     JsonResponse,
 )
 from django.middleware.common import CommonMiddleware
+from django.utils.deprecation import MiddlewareMixin
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from spot_optimizer.api.exceptions import error_body, error_status
@@ -80,18 +81,8 @@ class EmulatorHeader:
         return _mark_emulator(await self.get_response(request))
 
 
-class DatabaseUnavailable:
+class DatabaseUnavailable(MiddlewareMixin):
     """Answer 503 where a view cannot connect to the database."""
-
-    sync_capable = async_capable = True
-
-    def __init__(self, get_response: Any) -> None:
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OperationalError | InterfaceError):
