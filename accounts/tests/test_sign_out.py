@@ -21,7 +21,7 @@ def a_browser(user):
     return browser.session.session_key
 
 
-def test_ends_browser_sessions_and_tokens_of_this_user_only():
+def test_ends_the_users_browser_sessions_and_tokens_and_no_others():
     now = timezone.now()
     user, other = a_user(), a_user()
     a_browser(user)
