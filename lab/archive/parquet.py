@@ -92,7 +92,9 @@ def read(file: IO[bytes]) -> Iterator[list[Row]]:
     """
     parquet = pq.ParquetFile(file)
     for number in range(parquet.num_row_groups):
-        yield parquet.read_row_group(number).to_pylist()
+        # Arrow's threads may abort or hang the process at its exit if they read from a Python file
+        # object (apache/arrow issue 50482).
+        yield parquet.read_row_group(number, use_threads=False).to_pylist()
 
 
 def row_count(file: IO[bytes]) -> int:
